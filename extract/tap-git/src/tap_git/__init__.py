@@ -1,0 +1,1 @@
+"""Singer tap for a person's own commits in local Git repositories."""

@@ -1,0 +1,1 @@
+"""What the taps of this project share: raw streams with provenance."""

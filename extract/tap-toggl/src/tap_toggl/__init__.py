@@ -1,0 +1,1 @@
+"""Singer tap for Toggl Track: the whole account, for ever."""
