@@ -1,0 +1,66 @@
+-- bronze.create_source: a source's table, triggers and current view, made or brought up to date with bronze.record. Running it again changes nothing.
+CREATE OR REPLACE FUNCTION bronze.create_source(source_name text) RETURNS void
+LANGUAGE plpgsql
+SET client_min_messages = warning
+AS $$
+DECLARE
+    table_name constant text := 'bronze_' || source_name;
+    missing record;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended(table_name, 0));
+    INSERT INTO bronze.sources (source) VALUES (source_name) ON CONFLICT DO NOTHING;
+    EXECUTE format(
+        'CREATE TABLE IF NOT EXISTS public.%I (LIKE bronze.record INCLUDING ALL) PARTITION BY RANGE (partition_key)', table_name
+    );
+    EXECUTE format(
+        'COMMENT ON TABLE public.%I IS %L', table_name,
+        format('Everything that came from %s: one row per version of a record, as the source sent it. Rows are appended, never changed.', source_name)
+    );
+
+    -- columns that bronze.record has gained since the table was made
+    FOR missing IN
+        SELECT
+            a.attname AS column_name,
+            format_type(a.atttypid, a.atttypmod) AS column_type,
+            col_description(a.attrelid, a.attnum) AS column_comment
+        FROM pg_attribute AS a
+        WHERE a.attrelid = 'bronze.record'::regclass AND a.attnum > 0 AND NOT a.attisdropped
+            AND NOT EXISTS (
+                SELECT FROM pg_attribute AS b
+                WHERE b.attrelid = format('public.%I', table_name)::regclass AND b.attname = a.attname AND NOT b.attisdropped
+            )
+        ORDER BY a.attnum
+    LOOP
+        EXECUTE format('ALTER TABLE public.%I ADD COLUMN %I %s', table_name, missing.column_name, missing.column_type);
+        EXECUTE format('COMMENT ON COLUMN public.%I.%I IS %L', table_name, missing.column_name, missing.column_comment);
+    END LOOP;
+
+    IF NOT EXISTS (
+        SELECT FROM pg_trigger WHERE tgrelid = format('public.%I', table_name)::regclass AND tgname = 'refuse_update_and_delete'
+    ) THEN
+        EXECUTE format(
+            'CREATE TRIGGER refuse_update_and_delete BEFORE UPDATE OR DELETE ON public.%I FOR EACH ROW EXECUTE FUNCTION bronze.refuse_rewriting()',
+            table_name
+        );
+        EXECUTE format(
+            'CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON public.%I FOR EACH STATEMENT EXECUTE FUNCTION bronze.refuse_rewriting()',
+            table_name
+        );
+    END IF;
+
+    EXECUTE format(
+        'CREATE OR REPLACE VIEW public.%I AS
+         SELECT r.*
+         FROM bronze.heads AS h
+         INNER JOIN bronze.streams AS s ON s.id = h.stream_id
+         INNER JOIN public.%I AS r ON r.id = h.row_id AND r.partition_key = h.partition_key
+         WHERE s.source = %L AND NOT h.gone',
+        table_name || '_current', table_name, source_name
+    );
+    EXECUTE format(
+        'COMMENT ON VIEW public.%I IS %L', table_name || '_current',
+        format('The newest version of each record from %s that is not gone; a degraded answer does not replace a full one.', source_name)
+    );
+END
+$$;
+COMMENT ON FUNCTION bronze.create_source(text) IS 'Makes bronze_<source> and bronze_<source>_current, or brings them up to date.';
