@@ -4,7 +4,7 @@ CREATE TABLE IF NOT EXISTS bronze.schemas (
     source text NOT NULL,
     stream text NOT NULL,
     json_schema jsonb NOT NULL,
-    key_properties text [] NOT NULL,
+    key_properties text[] NOT NULL,
     first_seen_at timestamp NOT NULL DEFAULT (now() AT TIME ZONE 'UTC'),
     last_seen_at timestamp NOT NULL DEFAULT (now() AT TIME ZONE 'UTC'),
     CONSTRAINT schema_is_kept_once_per_stream PRIMARY KEY (source, stream, schema_hash)

@@ -5,7 +5,7 @@ CREATE TABLE IF NOT EXISTS bronze.streams (
     stream text NOT NULL,
     account text NOT NULL DEFAULT '',
     lineage_prefix text COLLATE "C" NOT NULL,
-    key_properties text [] NOT NULL DEFAULT '{}',
+    key_properties text[] NOT NULL DEFAULT '{}',
     replication_key text,
     schema_hash text,
     tap text,

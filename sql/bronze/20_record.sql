@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS bronze.record (
     pipeline_version text,
     pipeline_parameters jsonb,
     lineage_id text COLLATE "C",
-    parent_lineage_ids text [],
+    parent_lineage_ids text[],
     lineage_type text NOT NULL DEFAULT 'source',
     lineage_source text,
     lineage_timestamp timestamp,
@@ -47,7 +47,7 @@ CREATE TABLE IF NOT EXISTS bronze.record (
     CONSTRAINT version_counts_from_one CHECK (version >= 1),
     CONSTRAINT quality_score_is_a_share CHECK (quality_score BETWEEN 0 AND 1),
     CONSTRAINT partition_key_is_the_day_of_the_event_or_of_the_landing CHECK (
-        partition_key = CAST(coalesce(source_timestamp, ingested_at) AS date)
+        partition_key = coalesce(source_timestamp, ingested_at)::date
     )
 );
 CREATE INDEX IF NOT EXISTS record_by_source_timestamp ON bronze.record (source_timestamp);

@@ -1,4 +1,6 @@
 -- bronze.create_source: a source's table, triggers and current view, made or brought up to date with bronze.record. Running it again changes nothing.
+-- A new table has its primary key alone: bronze.index_source adds the other indexes when its first rows are there, as an index is built many
+-- times faster from rows than row by row.
 CREATE OR REPLACE FUNCTION bronze.create_source(source_name text) RETURNS void
 LANGUAGE plpgsql
 SET client_min_messages = warning
@@ -10,7 +12,9 @@ BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended(table_name, 0));
     INSERT INTO bronze.sources (source) VALUES (source_name) ON CONFLICT DO NOTHING;
     EXECUTE format(
-        'CREATE TABLE IF NOT EXISTS public.%I (LIKE bronze.record INCLUDING ALL) PARTITION BY RANGE (partition_key)', table_name
+        'CREATE TABLE IF NOT EXISTS public.%I (LIKE bronze.record INCLUDING ALL EXCLUDING INDEXES,
+         CONSTRAINT %I PRIMARY KEY (id, partition_key)) PARTITION BY RANGE (partition_key)',
+        table_name, table_name || '_pkey'
     );
     EXECUTE format(
         'COMMENT ON TABLE public.%I IS %L', table_name,

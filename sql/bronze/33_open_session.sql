@@ -1,0 +1,84 @@
+-- bronze.open_session: the temporary tables of a loader's connection. What a part of a batch goes through: bronze_incoming (keys and hashes)
+-- -> bronze.judge -> bronze_verdict; bronze_stage (the rest of those that are news) -> bronze.land -> bronze_<source>.
+CREATE OR REPLACE FUNCTION bronze.open_session() RETURNS void
+LANGUAGE plpgsql
+SET client_min_messages = warning
+AS $$
+BEGIN
+    CREATE TEMPORARY TABLE IF NOT EXISTS bronze_incoming (
+        ord integer NOT NULL,
+        stream_id integer NOT NULL,
+        raw_id text COLLATE "C" NOT NULL,
+        content_hash bytea NOT NULL,
+        ordering numeric,
+        degraded boolean NOT NULL,
+        keyless boolean NOT NULL
+    ) ON COMMIT DELETE ROWS;
+
+    CREATE TEMPORARY TABLE IF NOT EXISTS bronze_verdict (
+        ord integer NOT NULL,
+        stream_id integer NOT NULL,
+        raw_id text COLLATE "C" NOT NULL,
+        content_hash bytea NOT NULL,
+        ordering numeric,
+        change text NOT NULL,
+        version integer NOT NULL,
+        stays_former boolean NOT NULL, -- a degraded answer: the version before it stays current
+        row_id bigint NOT NULL,
+        former_version integer,
+        former_hash bytea,
+        former_partition_key date,
+        former_row_id bigint,
+        parent_version integer
+    ) ON COMMIT DELETE ROWS;
+
+    CREATE TEMPORARY TABLE IF NOT EXISTS bronze_stage (
+        ord integer NOT NULL,
+        raw_data jsonb NOT NULL,
+        source_timestamp timestamp,
+        lineage_timestamp timestamp,
+        position bigint,
+        validation_status text NOT NULL,
+        error_message text,
+        metadata jsonb,
+        schema_hash text,
+        declared integer,
+        present integer,
+        quality_checks jsonb,
+        file_path text,
+        file_hash text,
+        file_size bigint,
+        compression_type text,
+        encoding text,
+        api_version text,
+        api_endpoint text,
+        api_request_id text,
+        api_response_code integer,
+        api_rate_limit_info jsonb
+    ) ON COMMIT DELETE ROWS;
+
+    CREATE TEMPORARY TABLE IF NOT EXISTS bronze_rejected (
+        stream text NOT NULL,
+        category text NOT NULL,
+        reason text NOT NULL,
+        original bytea NOT NULL,
+        position bigint
+    ) ON COMMIT DELETE ROWS;
+
+    -- what the part did, for the loader's books and for hooks that run after it
+    CREATE TEMPORARY TABLE IF NOT EXISTS bronze_landed (
+        stream_id integer NOT NULL,
+        change text NOT NULL,
+        record_count bigint NOT NULL,
+        invalid_count bigint NOT NULL
+    ) ON COMMIT DELETE ROWS;
+
+    -- records seen in this run, of streams where not being seen means something
+    CREATE TEMPORARY TABLE IF NOT EXISTS bronze_seen (
+        stream_id integer NOT NULL,
+        raw_id text COLLATE "C" NOT NULL,
+        PRIMARY KEY (stream_id, raw_id)
+    );
+END
+$$;
+COMMENT ON FUNCTION bronze.open_session() IS 'Makes the temporary tables through which a loader''s connection lands records.';

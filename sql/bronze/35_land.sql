@@ -1,0 +1,117 @@
+-- bronze.land: appends the versions in bronze_verdict with their rows in bronze_stage, moves the heads and keeps the counters. The one place where a row of
+-- bronze_<source> is written (bronze.record_gone hands its rows in the same way).
+-- Settings that the loader gives: bronze.run_id, bronze.ingested_at and bronze.started_at (UTC), bronze.steps (JSON).
+CREATE OR REPLACE FUNCTION bronze.land() RETURNS void
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    run bronze.runs%ROWTYPE;
+    landing_time constant timestamp := current_setting('bronze.ingested_at')::timestamp;
+    start_time constant timestamp := current_setting('bronze.started_at')::timestamp;
+    end_time constant timestamp := greatest(clock_timestamp() AT TIME ZONE 'UTC', start_time);
+BEGIN
+    SELECT * INTO STRICT run FROM bronze.runs WHERE run_id = current_setting('bronze.run_id');
+
+    EXECUTE format(
+        'INSERT INTO public.%I (
+            id, source, raw_data, ingested_at, source_timestamp, raw_id, validation_status, error_message, metadata, version, environment,
+            pipeline_run_id, pipeline_version, pipeline_parameters, lineage_id, parent_lineage_ids, lineage_source, lineage_timestamp, lineage_metadata,
+            quality_metrics, quality_score, quality_checks, file_path, file_hash, file_size, compression_type, encoding,
+            api_version, api_endpoint, api_request_id, api_response_code, api_rate_limit_info,
+            processing_start_time, processing_end_time, processing_duration, processing_steps, partition_key
+        )
+        OVERRIDING SYSTEM VALUE
+        SELECT
+            v.row_id, $1, s.raw_data, $2, s.source_timestamp, v.raw_id, s.validation_status, s.error_message,
+            CASE
+                WHEN s.metadata IS NULL AND c.account = '''' THEN jsonb_build_object(''stream'', c.stream, ''change'', v.change)
+                WHEN c.account = '''' THEN s.metadata || jsonb_build_object(''stream'', c.stream, ''change'', v.change)
+                ELSE coalesce(s.metadata, ''{}'') || jsonb_build_object(''stream'', c.stream, ''account'', c.account, ''change'', v.change)
+            END,
+            v.version, $3, $4, $5, $6,
+            c.lineage_prefix || v.raw_id || ''@'' || v.version,
+            CASE WHEN v.parent_version IS NOT NULL THEN ARRAY[c.lineage_prefix || v.raw_id || ''@'' || v.parent_version] END,
+            c.tap || ''/'' || c.stream,
+            s.lineage_timestamp,
+            jsonb_build_object(
+                ''content_hash'', encode(v.content_hash, ''hex''), ''schema_hash'', coalesce(s.schema_hash, c.schema_hash), ''position'', s.position
+            ),
+            jsonb_build_object(''declared'', s.declared, ''present'', s.present),
+            CASE WHEN s.declared > 0 THEN s.present::double precision / s.declared END,
+            s.quality_checks, s.file_path, s.file_hash, s.file_size, s.compression_type, s.encoding,
+            s.api_version, s.api_endpoint, s.api_request_id, s.api_response_code, s.api_rate_limit_info,
+            $7, $8, $8 - $7, $9, coalesce(s.source_timestamp, $2)::date
+        FROM bronze_stage AS s
+        INNER JOIN bronze_verdict AS v ON v.ord = s.ord
+        INNER JOIN bronze.streams AS c ON c.id = v.stream_id
+        ORDER BY v.row_id',
+        'bronze_' || run.source
+    ) USING
+        run.source, landing_time, run.environment, run.run_id, run.pipeline_version, run.pipeline_parameters,
+        start_time, end_time, current_setting('bronze.steps')::jsonb;
+
+    INSERT INTO bronze.former_versions (stream_id, raw_id, version, content_hash, partition_key, row_id)
+    SELECT
+        v.stream_id,
+        v.raw_id,
+        CASE WHEN v.stays_former THEN v.version ELSE v.former_version END,
+        CASE WHEN v.stays_former THEN v.content_hash ELSE v.former_hash END,
+        CASE WHEN v.stays_former THEN coalesce(s.source_timestamp, landing_time)::date ELSE v.former_partition_key END,
+        CASE WHEN v.stays_former THEN v.row_id ELSE v.former_row_id END
+    FROM bronze_verdict AS v
+    INNER JOIN bronze_stage AS s ON s.ord = v.ord
+    WHERE v.former_version IS NOT NULL;
+
+    INSERT INTO bronze.heads (stream_id, raw_id, version, current_version, content_hash, ordering, partition_key, row_id)
+    SELECT v.stream_id, v.raw_id, 1, 1, v.content_hash, v.ordering, coalesce(s.source_timestamp, landing_time)::date, v.row_id
+    FROM bronze_verdict AS v
+    INNER JOIN bronze_stage AS s ON s.ord = v.ord
+    WHERE v.former_version IS NULL;
+
+    UPDATE bronze.heads AS h
+    SET version = v.version,
+        ordering = coalesce(v.ordering, h.ordering),
+        gone = v.change = 'gone',
+        degraded_hash = CASE WHEN v.stays_former THEN v.content_hash ELSE h.degraded_hash END,
+        current_version = CASE WHEN v.stays_former THEN h.current_version ELSE v.version END,
+        content_hash = CASE WHEN v.stays_former THEN h.content_hash ELSE v.content_hash END,
+        partition_key = CASE WHEN v.stays_former THEN h.partition_key ELSE coalesce(s.source_timestamp, landing_time)::date END,
+        row_id = CASE WHEN v.stays_former THEN h.row_id ELSE v.row_id END
+    FROM bronze_verdict AS v
+    INNER JOIN bronze_stage AS s ON s.ord = v.ord
+    WHERE v.former_version IS NOT NULL AND h.stream_id = v.stream_id AND h.raw_id = v.raw_id;
+
+    INSERT INTO bronze_landed (stream_id, change, record_count, invalid_count)
+    SELECT v.stream_id, v.change, count(*), count(*) FILTER (WHERE s.validation_status = 'invalid')
+    FROM bronze_verdict AS v
+    INNER JOIN bronze_stage AS s ON s.ord = v.ord
+    GROUP BY v.stream_id, v.change;
+
+    UPDATE bronze.streams AS c
+    SET row_count = c.row_count + n.row_count,
+        record_count = c.record_count + n.new_count,
+        gone_count = c.gone_count + n.gone_count - n.back_count,
+        invalid_count = c.invalid_count + n.invalid_count,
+        warning_count = c.warning_count + n.warning_count,
+        first_event = least(c.first_event, n.first_event),
+        last_event = greatest(c.last_event, n.last_event),
+        last_landed_at = landing_time
+    FROM (
+        SELECT
+            v.stream_id,
+            count(*) AS row_count,
+            count(*) FILTER (WHERE v.change = 'new') AS new_count,
+            count(*) FILTER (WHERE v.change = 'gone') AS gone_count,
+            count(*) FILTER (WHERE v.change = 'back') AS back_count,
+            count(*) FILTER (WHERE s.validation_status = 'invalid') AS invalid_count,
+            count(*) FILTER (WHERE s.validation_status = 'warning') AS warning_count,
+            min(s.source_timestamp) AS first_event,
+            max(s.source_timestamp) AS last_event
+        FROM bronze_verdict AS v
+        INNER JOIN bronze_stage AS s ON s.ord = v.ord
+        GROUP BY v.stream_id
+    ) AS n
+    WHERE c.id = n.stream_id;
+END
+$$;
+COMMENT ON FUNCTION bronze.land() IS 'Appends what bronze.judge found to be news, from bronze_stage and bronze_verdict.';

@@ -1,0 +1,66 @@
+-- bronze.record_gone: records of a stream that this run should have seen and did not (see bronze_seen) get a version that says so and repeats their last
+-- payload. With a window: those whose source_timestamp lies in [window_start, window_end) and whose payload contains window_match. At most row_limit at a
+-- time; gives how many it was, so that the loader calls it, a transaction each, until it gives 0.
+CREATE OR REPLACE FUNCTION bronze.record_gone(
+    absent_stream integer, window_start timestamp, window_end timestamp, window_match jsonb, row_limit integer
+) RETURNS bigint
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    source_name text;
+    gone_count bigint;
+BEGIN
+    SELECT source INTO STRICT source_name FROM bronze.streams WHERE id = absent_stream;
+    PERFORM pg_advisory_xact_lock(hashtextextended('bronze landing ' || source_name, 0));
+    -- a record without a time of its own lands in the month of this run
+    PERFORM public.create_partition_if_not_exists(source_name, current_setting('bronze.ingested_at')::timestamp::date);
+
+    INSERT INTO bronze_verdict
+    SELECT
+        row_number() OVER (),
+        h.stream_id,
+        h.raw_id,
+        h.content_hash,
+        NULL,
+        'gone',
+        h.version + 1,
+        FALSE,
+        nextval(pg_get_serial_sequence(format('public.%I', 'bronze_' || source_name), 'id')),
+        h.current_version,
+        h.content_hash,
+        h.partition_key,
+        h.row_id,
+        h.version
+    FROM bronze.heads AS h
+    WHERE
+        h.stream_id = absent_stream AND NOT h.gone
+        AND (window_start IS NULL OR h.partition_key >= window_start::date)
+        AND (window_end IS NULL OR h.partition_key <= window_end::date)
+        AND NOT EXISTS (SELECT FROM bronze_seen AS n WHERE n.stream_id = h.stream_id AND n.raw_id = h.raw_id);
+    ANALYZE bronze_verdict;
+
+    EXECUTE format(
+        'INSERT INTO bronze_stage (
+            ord, raw_data, source_timestamp, lineage_timestamp, position, validation_status, error_message, metadata, schema_hash, declared, present,
+            quality_checks, file_path, file_hash, file_size, compression_type, encoding, api_version, api_endpoint
+        )
+        SELECT
+            v.ord, r.raw_data, r.source_timestamp, NULL, NULL, r.validation_status, r.error_message, r.metadata - ''degraded'',
+            r.lineage_metadata ->> ''schema_hash'', (r.quality_metrics ->> ''declared'')::integer, (r.quality_metrics ->> ''present'')::integer,
+            r.quality_checks, r.file_path, r.file_hash, r.file_size, r.compression_type, r.encoding, r.api_version, r.api_endpoint
+        FROM bronze_verdict AS v
+        INNER JOIN public.%I AS r ON r.id = v.former_row_id AND r.partition_key = v.former_partition_key
+        WHERE ($1 IS NULL OR r.source_timestamp >= $1) AND ($2 IS NULL OR r.source_timestamp < $2)
+            AND ($3 IS NULL OR r.raw_data @> $3 OR r.metadata @> $3)
+        ORDER BY v.former_partition_key
+        LIMIT $4',
+        'bronze_' || source_name
+    ) USING window_start, window_end, window_match, row_limit;
+
+    DELETE FROM bronze_verdict AS v WHERE NOT EXISTS (SELECT FROM bronze_stage AS s WHERE s.ord = v.ord);
+    PERFORM bronze.land();
+    SELECT coalesce(sum(l.record_count), 0) INTO gone_count FROM bronze_landed AS l WHERE l.change = 'gone';
+    RETURN gone_count;
+END
+$$;
+COMMENT ON FUNCTION bronze.record_gone(integer, timestamp, timestamp, jsonb, integer) IS 'Appends gone versions for records that the run did not see.';
