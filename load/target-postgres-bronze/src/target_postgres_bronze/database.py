@@ -135,11 +135,13 @@ def _from_url(url: str, where: str) -> Target:
     try:
         parts = conninfo_to_dict(f"postgresql://{rest}")
     except psycopg.ProgrammingError:
-        # What libpq says would quote the URL with its password.
+        parts = {"port": "unreadable"}
+    # A "/" or "@" left as it is in the password ends up in these two, which are shown to people.
+    if set("@/") & set(str(parts.get("dbname", ""))) or not str(parts.get("port", "0")).isdecimal():
         raise DatabaseError(
             f"{where} cannot be read as a URL. Write postgresql://user:password@host:5432/database, with %40 for @, "
             "%2F for / and %3A for : inside the password."
-        ) from None
+        )
     return _from_parts(**{"dbname": DATABASE, **parts})
 
 

@@ -37,6 +37,9 @@ __all__ = ["EmbeddedServerError", "Server", "ensure_database", "ensure_running",
 USER: Final = "postgres"
 PORT: Final = 5432  # part of the socket's name; nothing listens on the network
 
+SOCKET: Final = f".s.PGSQL.{PORT}"
+SOCKET_LOCK: Final = f"{SOCKET}.lock"
+
 #: Folder of each major version in the package, newest first: the first makes new data folders.
 PROGRAMS: Final = {"18": "pginstall18", "16": "pginstall"}
 
@@ -45,6 +48,10 @@ LONGEST_SOCKET_PATH: Final = 103
 
 START_SECONDS: Final = 120  # a server that was killed first replays its journal
 LOG_BYTES: Final = 10_000_000
+
+#: What the server says while processes of one that was killed are still ending, and how often it is tried again.
+ORPHANS: Final = "pre-existing shared memory block"
+ORPHAN_TRIES: Final = 10
 
 SETTINGS: Final = {
     "listen_addresses": "",
@@ -165,20 +172,36 @@ def _start(data_dir: Path) -> Server:
     account = account_for(data_dir, programs / "postgres")
     if not (data_dir / "PG_VERSION").exists():
         _make(data_dir, programs, account)
-    log = data_dir / "server.log"
-    if log.exists() and log.stat().st_size > LOG_BYTES:
-        log.replace(data_dir / "server.log.1")
-    written = log.stat().st_size if log.exists() else 0
+    _turn_over(data_dir / "server.log")
     settings = SETTINGS | {"unix_socket_directories": _quoted(_socket_dir(data_dir, account))}
     options = " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in settings.items())
-    command = [*_pg_ctl(programs, "start", data_dir), "-l", str(log), "-o", options]
-    result = account.run(command, timeout=START_SECONDS + 30)
-    if server := status(data_dir):
-        return server
-    with contextlib.suppress(OSError), log.open(errors="replace") as lines:
-        lines.seek(written)
-        raise EmbeddedServerError(_explain(data_dir, lines.read() + result.stdout))
-    raise EmbeddedServerError(_explain(data_dir, result.stdout))
+    command = [*_pg_ctl(programs, "start", data_dir), "-l", str(data_dir / "server.log"), "-o", options]
+    said = ""
+    for _ in range(ORPHAN_TRIES):
+        said = _run_and_read_log(account, command, data_dir / "server.log")
+        if server := status(data_dir):
+            return server
+        if ORPHANS not in said:
+            break
+        time.sleep(1)
+    raise EmbeddedServerError(_explain(data_dir, said))
+
+
+def _turn_over(log: Path) -> None:
+    """Begin a new log, and keep one old one, when it has grown large."""
+    if log.exists() and log.stat().st_size > LOG_BYTES:
+        log.replace(log.with_name(f"{log.name}.1"))
+
+
+def _run_and_read_log(account: Account, command: list[str], log: Path) -> str:
+    """Run *command* and return what it printed, after what the server wrote to its *log* meanwhile."""
+    start = log.stat().st_size if log.exists() else 0
+    printed = account.run(command, timeout=START_SECONDS + 30).stdout
+    if not log.exists():
+        return printed
+    with log.open("rb") as file:
+        file.seek(start)
+        return file.read().decode(errors="replace") + printed
 
 
 def _make(data_dir: Path, programs: Path, account: Account) -> None:
@@ -230,7 +253,7 @@ def _programs(data_dir: Path) -> Path:
 
 def _socket_dir(data_dir: Path, account: Account) -> Path:
     """Return the folder for the socket: the data folder, or a private one in /tmp where that path is too long."""
-    if len(os.fsencode(data_dir / f".s.PGSQL.{PORT}")) <= LONGEST_SOCKET_PATH:
+    if len(os.fsencode(data_dir / SOCKET)) <= LONGEST_SOCKET_PATH:
         return data_dir
     digest = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]
     # /tmp by name: TMPDIR differs between a terminal, cron and a service, and may itself be too long.
@@ -280,8 +303,7 @@ def _wait_until_ready(data_dir: Path) -> Server | None:
         if server := status(data_dir):
             return server
         if not _is_postmaster(int(lines[0]), data_dir):
-            # Its number may meanwhile be another program's, and PostgreSQL would then take that for itself.
-            (data_dir / "postmaster.pid").unlink(missing_ok=True)
+            _forget_dead_server(data_dir, lines)
             return None
         if time.monotonic() > deadline:
             raise EmbeddedServerError(
@@ -290,6 +312,19 @@ def _wait_until_ready(data_dir: Path) -> Server | None:
             )
         time.sleep(0.1)
     return None
+
+
+def _forget_dead_server(data_dir: Path, lines: list[str]) -> None:
+    """Remove the lock files of a server that ended uncleanly when its number is meanwhile another process's.
+
+    PostgreSQL would take that one for its own and refuse to start. That no orphan of the dead server still works on
+    the data, it checks by the shared memory of the folder, whether or not these files exist.
+    """
+    import psutil  # noqa: PLC0415 - needed only after an unclean end
+
+    if psutil.pid_exists(int(lines[0])):
+        for file in (data_dir / "postmaster.pid", *(Path(folder, SOCKET_LOCK) for folder in lines[4:5])):
+            file.unlink(missing_ok=True)
 
 
 def _is_postmaster(pid: int, data_dir: Path) -> bool:
