@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from tap_kit import Raw, RawStream, RawTap, TapError
 
 if TYPE_CHECKING:

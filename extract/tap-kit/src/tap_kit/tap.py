@@ -14,6 +14,7 @@ from singer_sdk.plugin_base import JSONSchemaValidator, SingerCommand
 from typing_extensions import override
 
 from tap_kit.client import Client
+from tap_kit.errors import TapError
 from tap_kit.jsontext import loads
 from tap_kit.messages import ExactWriter
 from tap_kit.settings import explain, public_settings
@@ -79,6 +80,16 @@ class RawTap(Tap):
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """Stop at once and say so: the SDK would write a state amid a record and end with exit code 0."""
         sys.exit(128 + signum)
+
+    @classmethod
+    @override
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
+        """Read the settings files; what is no JSON object is told by file and position."""
+        try:
+            return super().cb_config(ctx, param, value)
+        except (ValueError, TypeError) as error:
+            reason = "no JSON object" if isinstance(error, TypeError) else f"not JSON ({error})"
+            raise TapError(f"The settings in {', '.join(value)} are {reason}. Give a JSON object.") from None
 
     @classmethod
     @override
@@ -151,11 +162,9 @@ def _read(file: IO[str] | None, what: str) -> dict[str, Any] | None:
     try:
         content = loads(file.read())
     except ValueError as error:
-        raise SingerSDKError(
+        raise TapError(
             f"The {what} file {file.name} is {error}. Give the file that was written before."
         ) from None
     if not isinstance(content, dict):
-        raise SingerSDKError(
-            f"The {what} file {file.name} holds no JSON object. Give the one written before."
-        )
+        raise TapError(f"The {what} file {file.name} holds no JSON object. Give the one written before.")
     return content
