@@ -1,0 +1,1 @@
+"""What `./bronze` does before anything is installed: the standard library alone."""
