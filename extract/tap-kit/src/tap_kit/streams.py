@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from tap_kit.tap import RawTap
 
+_EMPTY_WINDOW = {"from": "1970-01-01T00:00:00Z", "to": "1970-01-01T00:00:00Z"}
+"""What a stream of windows has read before its first one."""
+
 
 class RawStream(Stream):
     """A stream whose records leave as the source gave them.
@@ -64,15 +67,16 @@ class RawStream(Stream):
     def report_gap(self, sentence: str) -> None:
         """Note that a part of this stream could not be read, while the others go on.
 
-        The sentence goes to the log. The stream counts as incomplete: nothing is reported as gone. Whether the
+        The sentence goes to the log, once per run. The stream counts as incomplete: nothing is reported as gone. Whether the
         run fails at its end is the tap's choice (``RawTap.fail_on_gaps``).
 
         Args:
             sentence: What, where, why and the remedy; no payload and no secret.
         """
         self._gaps += 1
-        self._tap.gaps.append(sentence)
-        self.log("%s", sentence, level=logging.WARNING)
+        if sentence not in self._tap.gaps:
+            self._tap.gaps.append(sentence)
+            self.log("%s", sentence, level=logging.WARNING)
 
     @property
     def complete(self) -> bool:
@@ -80,14 +84,16 @@ class RawStream(Stream):
         return self._gaps == 0
 
     @contextmanager
-    def window(self, start: str, end: str, match: Mapping[str, Any] | None = None) -> Iterator[None]:
+    def window(
+        self, start: str | None, end: str | None, match: Mapping[str, Any] | None = None
+    ) -> Iterator[None]:
         """Yield the records of one window inside this context: known ones that do not come are gone.
 
         The window is closed when the block ends, unless an error or :meth:`report_gap` came in between.
 
         Args:
-            start: First moment (ISO 8601), included; compared with the source timestamp.
-            end: Moment after the last one, excluded.
+            start: First moment (ISO 8601), included; compared with the source timestamp. None: no such bound.
+            end: Moment after the last one, excluded. None: no such bound.
             match: What a payload has to contain to belong to the window, such as ``{"workspace_id": 7}``.
         """
         gaps = self._gaps
@@ -117,8 +123,8 @@ class RawStream(Stream):
             annotations["x-source-timestamp"] = self.source_timestamp
         if self.volatile:
             annotations["x-volatile"] = list(self.volatile)
-        if self._window:
-            annotations["x-absence-window"] = self._window
+        if self.absence == "window":
+            annotations["x-absence-window"] = self._window or _EMPTY_WINDOW
         return annotations
 
     @override
