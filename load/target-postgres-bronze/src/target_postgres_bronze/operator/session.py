@@ -1,0 +1,86 @@
+"""What every command needs: the project's variables, its database, and tables on the screen."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from target_postgres_bronze import database, project
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import psycopg
+    from psycopg.abc import QueryNoTemplate
+    from psycopg.rows import DictRow
+
+#: Columns of a table that goes to a file or a pipe, where there is no screen to fit.
+WIDE = 200
+
+
+class OperatorError(Exception):
+    """A command cannot do what was asked; the message says why, and the remedy."""
+
+
+def target() -> database.Target:
+    """Return the project's database, the embedded one started where that is meant."""
+    return database.resolve({}, project.environment())
+
+
+@contextlib.contextmanager
+def connected(meant: database.Target | None = None) -> Iterator[psycopg.Connection[DictRow]]:
+    """Connect to the project's database (or *meant*), with rows as dictionaries.
+
+    Raises:
+        OperatorError: Nothing has landed there yet, or the database refuses; never quoting a row.
+    """
+    import psycopg  # noqa: PLC0415 - half a second that --help need not pay
+    from psycopg.rows import dict_row  # noqa: PLC0415 - the same
+
+    meant = meant or target()
+    try:
+        with meant.connect(row_factory=dict_row) as connection:
+            yield connection
+    except (
+        psycopg.errors.UndefinedTable,
+        psycopg.errors.InvalidSchemaName,
+        psycopg.errors.UndefinedFunction,
+    ) as error:
+        raise OperatorError(
+            f"{meant.display}: nothing has landed here yet. Run a pipeline (meltano run tap-git target-postgres), or "
+            "./bronze demo; the first run makes the tables."
+        ) from error
+    except psycopg.Error as error:
+        said = error.diag.message_primary or type(error).__name__
+        raise OperatorError(
+            f"{meant.display}: the database refused ({error.sqlstate or 'no answer'}): {said}"
+        ) from error
+
+
+def rows(connection: psycopg.Connection[DictRow], query: QueryNoTemplate, *values: Any) -> list[DictRow]:
+    """Return the rows of *query*."""
+    return connection.execute(query, values or None).fetchall()
+
+
+def show_table(title: str, columns: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
+    """Show *lines* on stdout under *columns*; a column that begins with ``#`` holds numbers."""
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for column in columns:
+        table.add_column(column.removeprefix("#"), justify="right" if column.startswith("#") else "left")
+    for line in lines:
+        table.add_row(*(_text(value) for value in line))
+    console = Console(width=None if sys.stdout.isatty() else WIDE, soft_wrap=False, highlight=False)
+    console.print(table)
+
+
+def _text(value: object) -> str:
+    """Return *value* for people: thousands apart, moments to the second, nothing for nothing."""
+    if value is None:
+        return ""
+    if isinstance(value, int):
+        return f"{value:,}"
+    return str(value).partition(".")[0] if hasattr(value, "isoformat") else str(value)
