@@ -1,6 +1,6 @@
 -- bronze.register_stream: a stream's entry in the catalog and the schema it came with; gives the entry's id.
 CREATE OR REPLACE FUNCTION bronze.register_stream(
-    source_name text, stream_name text, account_name text, keys text[], ordered_by text, tap_name text, hash text, declared jsonb
+    run text, source_name text, stream_name text, account_name text, keys text[], ordered_by text, tap_name text, hash text, declared jsonb
 ) RETURNS integer
 LANGUAGE plpgsql
 AS $$
@@ -11,17 +11,19 @@ BEGIN
     VALUES (hash, source_name, stream_name, declared, keys)
     ON CONFLICT (source, stream, schema_hash) DO UPDATE SET last_seen_at = now() AT TIME ZONE 'UTC';
 
-    INSERT INTO bronze.streams AS known (source, stream, account, lineage_prefix, key_properties, replication_key, schema_hash, tap)
+    INSERT INTO bronze.streams AS known (source, stream, account, lineage_prefix, key_properties, replication_key, schema_hash, tap, last_run_id)
     VALUES (
-        source_name, stream_name, account_name, bronze.lineage_prefix(source_name, stream_name, account_name), keys, ordered_by, hash, tap_name
+        source_name, stream_name, account_name, bronze.lineage_prefix(source_name, stream_name, account_name), keys, ordered_by, hash, tap_name,
+        run
     )
     ON CONFLICT (source, stream, account) DO UPDATE
     SET key_properties = excluded.key_properties,
         replication_key = excluded.replication_key,
         schema_hash = excluded.schema_hash,
-        tap = excluded.tap
+        tap = excluded.tap,
+        last_run_id = excluded.last_run_id
     RETURNING id INTO stream_id;
     RETURN stream_id;
 END
 $$;
-COMMENT ON FUNCTION bronze.register_stream(text, text, text, text[], text, text, text, jsonb) IS 'Enters a stream and its schema into the catalog; gives its id.';
+COMMENT ON FUNCTION bronze.register_stream(text, text, text, text, text[], text, text, text, jsonb) IS 'Enters a stream and its schema into the catalog; gives its id.';

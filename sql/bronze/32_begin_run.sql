@@ -16,7 +16,8 @@ BEGIN
     END LOOP;
     PERFORM pg_advisory_lock(hashtextextended('bronze run ' || run, 0));
     INSERT INTO bronze.runs (run_id, source, environment, pipeline_version, pipeline_parameters, archive_path)
-    VALUES (run, source_name, environment_name, version_text, parameters, archive);
+    VALUES (run, source_name, environment_name, version_text, parameters, archive)
+    ON CONFLICT (run_id) DO NOTHING;
 END
 $$;
 COMMENT ON FUNCTION bronze.begin_run(text, text, text, text, jsonb, text) IS 'Opens the books of a run and marks dead runs of the source as interrupted.';

@@ -1,0 +1,379 @@
+"""Lands batches: a transaction per part, each counted, so that nothing lands twice and nothing is left out."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+
+from target_postgres_bronze.batch import Batch, Letter, Part
+from target_postgres_bronze.copytext import field_of_bytea, field_of_text
+from target_postgres_bronze.errors import LoaderError, RejectedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import date, datetime
+
+    from target_postgres_bronze.session import Session
+    from target_postgres_bronze.streams import Stream, Window
+
+#: Partitions that one transaction may touch: each takes a lock per table and index, and the server's lock table is finite.
+_MONTHS_AT_ONCE: Final = 100
+#: Gone records per transaction.
+_GONE_AT_ONCE: Final = 10_000
+_STEPS: Final = json.dumps(["read", "check", "judge", "land"])
+
+
+@dataclass(frozen=True)
+class Run:
+    """Who lands, as the rows and the books say it.
+
+    Attributes:
+        run_id: Name of the run.
+        source: Source.
+        environment: Meltano's environment.
+        pipeline_version: Tap and loader with their versions.
+        parameters: The tap's settings without secrets.
+        archive_path: The run's file in the raw archive, relative to the archive's folder.
+        tap: Name of the tap.
+    """
+
+    run_id: str
+    source: str
+    environment: str
+    pipeline_version: str
+    parameters: dict[str, Any]
+    archive_path: str | None
+    tap: str
+
+
+@dataclass(slots=True)
+class _Figures:
+    """What the next transaction adds to the books, beside what it lands."""
+
+    read: Counter[str] = field(default_factory=Counter)
+    known: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[str] = field(default_factory=Counter)
+    invalid: Counter[str] = field(default_factory=Counter)
+    letters: list[Letter] = field(default_factory=list)
+
+    def rows(self, known_here: Counter[str]) -> str:
+        """Return the rows for bronze.keep_books, with records that the transaction itself found to be known."""
+        known = self.known + known_here
+        names = self.read.keys() | known.keys() | self.rejected.keys() | self.invalid.keys()
+        return json.dumps(
+            [
+                {
+                    "stream": name,
+                    "read_count": self.read[name],
+                    "known_count": known[name],
+                    "rejected_count": self.rejected[name],
+                    "invalid_count": self.invalid[name],
+                }
+                for name in sorted(names)
+            ]
+        )
+
+
+class Lander:
+    """Writes one run into the database."""
+
+    def __init__(
+        self, session: Session, run: Run, before: list[tuple[str, bytes]], after: list[tuple[str, bytes]]
+    ) -> None:
+        """Open the run's books.
+
+        Args:
+            session: Connection; the lander takes it over.
+            run: The run.
+            before: Hooks that run once, now.
+            after: Hooks that run for every part, inside its transaction; the landing itself is one of them.
+        """
+        self._session = session
+        self._run = run
+        self._after = after
+        self._unit = 0
+        self._partitions: set[date | None] = set()
+        self._watched: set[int] = set()
+        self._figures = _Figures()
+        #: Whether every record of this run is in bronze_seen; a broken connection takes that table along.
+        self.saw_everything = True
+        session.run(lambda connection: self._begin(connection, before))
+        session.on_reconnect = self._resume
+
+    def _begin(self, connection: psycopg.Connection[Any], before: list[tuple[str, bytes]]) -> None:
+        run = self._run
+        with connection.transaction():
+            for name, text in before:
+                _run_hook(connection, name, text)
+        connection.execute("SELECT bronze.create_source(%s)", [run.source])
+        connection.execute("SELECT set_config('bronze.run_id', %s, false)", [run.run_id])
+        connection.execute(
+            "SELECT bronze.begin_run(%s, %s, %s, %s, %s, %s)",
+            [run.run_id, run.source, run.environment, run.pipeline_version, json.dumps(run.parameters), run.archive_path],
+        )
+
+    def _resume(self, connection: psycopg.Connection[Any]) -> None:
+        connection.execute("SELECT set_config('bronze.run_id', %s, false)", [self._run.run_id])
+        self._partitions.clear()
+        if self._watched:
+            self.saw_everything = False
+
+    def stream_id(self, stream: Stream, account: str) -> int:
+        """Return the catalog's id of a stream and account, entered if it is new or its schema is."""
+        found = stream.ids.get(account)
+        if found is None:
+            found = stream.ids[account] = self._session.run(lambda connection: self._register(connection, stream, account))
+            if stream.absence != "never":
+                self._watched.add(found)
+        return found
+
+    def _register(self, connection: psycopg.Connection[Any], stream: Stream, account: str) -> int:
+        row = connection.execute(
+            "SELECT bronze.register_stream(%s, %s, %s, %s, %s::text[], %s, %s, %s, %s)",
+            [
+                self._run.run_id,
+                self._run.source,
+                stream.name,
+                account,
+                stream.key_properties,
+                stream.replication_key,
+                self._run.tap,
+                stream.schema_hash,
+                stream.schema_text,
+            ],
+        ).fetchone()
+        return int(_value(row))
+
+    def land(self, batch: Batch) -> None:
+        """Commit everything in *batch*, rejected lines included.
+
+        Raises:
+            LoaderError: The database stays away or refuses for a reason that is no record's fault.
+        """
+        figures = self._figures  # goes with the first transaction
+        figures.read += batch.read
+        figures.known += batch.known
+        figures.invalid += batch.invalid
+        for letter in batch.letters:
+            self._add_letter(letter)
+        for whole in batch.parts:
+            for part in split_by_months(whole):
+                self._land_part(part)
+        if figures.read or figures.letters:
+            self._land_part(Part())
+
+    def _add_letter(self, letter: Letter) -> None:
+        self._figures.letters.append(letter)
+        self._figures.rejected[letter.error.stream] += 1
+
+    def _land_part(self, part: Part) -> None:
+        """Land *part*; a record that PostgreSQL refuses is found by halves and becomes a dead letter."""
+        try:
+            self._commit(lambda connection: self._write_part(connection, part), set(part.months))
+        except (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded, psycopg.InternalError) as error:
+            if not part.incoming:
+                raise
+            if len(part.incoming) > 1:
+                for half in _halves(part):
+                    self._land_part(half)
+                return
+            stream, position, line = part.origin[0]
+            self._add_letter(Letter(line, position, RejectedError(_refusal(error), "database", stream)))
+            self._land_part(Part())
+
+    def _commit(self, write: Callable[[psycopg.Connection[Any]], Any], months: Iterable[date | None]) -> Any:
+        """Do *write* in a transaction of its own, numbered; done again only where the commit did not go through."""
+        unit = self._unit + 1
+        done: list[Any] = []
+
+        def attempt(connection: psycopg.Connection[Any]) -> Any:
+            if done and _value(connection.execute("SELECT bronze.resume_run(%s)", [self._run.run_id]).fetchone()) >= unit:
+                return done[-1]  # the connection broke after the commit
+            moment = self._prepare(connection, months)
+            with connection.transaction():
+                connection.execute(
+                    "SELECT set_config('bronze.ingested_at', %(now)s, true), set_config('bronze.started_at', %(now)s, true), "
+                    "set_config('bronze.steps', %(steps)s, true)",
+                    {"now": moment.isoformat(), "steps": _STEPS},
+                )
+                done.append(write(connection))
+            return done[-1]
+
+        result = self._session.run(attempt)
+        self._unit = unit
+        self._figures = _Figures()
+        return result
+
+    def _prepare(self, connection: psycopg.Connection[Any], months: Iterable[date | None]) -> datetime:
+        """Make missing partitions, each in a transaction of its own; give the time at which the part lands (UTC)."""
+        now: datetime = _value(connection.execute("SELECT clock_timestamp() AT TIME ZONE 'UTC'").fetchone())
+        for month in months:
+            first_day = month or now.date().replace(day=1)
+            if first_day not in self._partitions:
+                connection.execute("SELECT public.create_partition_if_not_exists(%s, %s)", [self._run.source, first_day])
+                self._partitions.add(first_day)
+        return now
+
+    def _write_part(self, connection: psycopg.Connection[Any], part: Part) -> None:
+        cursor = connection.cursor(binary=True)
+        known: Counter[str] = Counter()
+        if part.incoming:
+            _copy(cursor, "COPY bronze_incoming FROM STDIN", part.incoming)
+            cursor.execute("SELECT bronze.judge(%s, %s::integer[])", [self._run.source, list(self._watched)])
+            news = _value(cursor.fetchone())
+            if len(news) == len(part.stage):
+                _copy(cursor, "COPY bronze_stage FROM STDIN", part.stage)
+            else:
+                known = Counter(stream for stream, _position, _line in part.origin)
+                known.subtract(Counter(part.origin[place][0] for place in news))
+                _copy(cursor, "COPY bronze_stage FROM STDIN", [part.stage[place] for place in news])
+            for name, text in self._after:
+                _run_hook(connection, name, text)
+            landed = _value(cursor.execute("SELECT coalesce(sum(record_count), 0)::bigint FROM bronze_landed").fetchone())
+            if landed != len(news):
+                raise LoaderError(
+                    f"The hooks landed {landed} of {len(news)} records. One of the files in sql/hooks/after_run, or of after_run_sql, "
+                    "takes rows away or does not call bronze.land(); nothing was committed."
+                )
+        self._keep_books(cursor, known)
+
+    def _keep_books(self, cursor: psycopg.Cursor[Any], known: Counter[str]) -> None:
+        if self._figures.letters:
+            _copy(cursor, "COPY bronze_rejected FROM STDIN", map(_letter_row, self._figures.letters))
+        cursor.execute(
+            "SELECT bronze.keep_books(%s, %s, %s)", [self._run.run_id, self._unit + 1, self._figures.rows(+known)]
+        )
+
+    def record_gone(self, stream: Stream, window: Window | None) -> None:
+        """Append gone versions for the records of *stream* that this run did not see.
+
+        Args:
+            stream: Stream that the tap finished.
+            window: What it read completely; None: everything.
+        """
+        for stream_id in stream.ids.values() if stream.ids else self._only_account(stream):
+            while self._commit(lambda connection, absent=stream_id: self._write_gone(connection, absent, window), ()):
+                pass
+
+    def _only_account(self, stream: Stream) -> list[int]:
+        """Return the stream's id where it has one account: an empty window does not say which account it is of."""
+        rows = self._session.run(
+            lambda connection: connection.execute(
+                "SELECT id FROM bronze.streams WHERE source = %s AND stream = %s", [self._run.source, stream.name]
+            ).fetchall()
+        )
+        return [row[0] for row in rows] if len(rows) == 1 else []
+
+    def _write_gone(self, connection: psycopg.Connection[Any], stream_id: int, window: Window | None) -> int:
+        start, end, match = (window.start, window.end, window.match) if window else (None, None, None)
+        cursor = connection.cursor(binary=True)
+        cursor.execute(
+            "SELECT bronze.record_gone(%s, %s, %s, %s::jsonb, %s)",
+            [stream_id, start, end, None if match is None else json.dumps(match), _GONE_AT_ONCE],
+        )
+        gone = int(_value(cursor.fetchone()))
+        self._keep_books(cursor, Counter())
+        return gone
+
+    def books(self) -> dict[str, dict[str, int]]:
+        """Return the run's books by stream, as the database has them."""
+        rows = self._session.run(
+            lambda connection: connection.execute(
+                "SELECT to_jsonb(b) - 'run_id' FROM bronze.run_streams AS b WHERE run_id = %s ORDER BY stream",
+                [self._run.run_id],
+            ).fetchall()
+        )
+        return {row[0].pop("stream"): row[0] for row in rows}
+
+    def build_indexes(self) -> None:
+        """Build what indexes the source's table lacks yet."""
+        self._session.run(lambda connection: connection.execute("SELECT bronze.index_source(%s)", [self._run.source]))
+
+    def end(self, status: str, reason: str | None) -> None:
+        """Close the run's books and the connection."""
+        self._session.run(
+            lambda connection: connection.execute("SELECT bronze.end_run(%s, %s, %s)", [self._run.run_id, status, reason])
+        )
+        self._session.close()
+
+
+    def abandon(self, reason: str) -> None:
+        """Close the books of a run that cannot go on, on the connection that is there."""
+        self._session.open().execute("SELECT bronze.end_run(%s, 'failed', %s)", [self._run.run_id, reason])
+        self._session.close()
+
+
+def split_by_months(part: Part) -> Iterator[Part]:
+    """Split a part that falls into more months than one transaction may touch; else give it as it is."""
+    months = sorted(set(part.months), key=lambda month: (month is None, month))
+    if len(months) <= _MONTHS_AT_ONCE:
+        if part.incoming:
+            yield part
+        return
+    for start in range(0, len(months), _MONTHS_AT_ONCE):
+        chosen = set(months[start : start + _MONTHS_AT_ONCE])
+        yield _chosen(part, [place for place, month in enumerate(part.months) if month in chosen])
+
+
+def _halves(part: Part) -> tuple[Part, Part]:
+    middle = len(part.incoming) // 2
+    return _chosen(part, range(middle)), _chosen(part, range(middle, len(part.incoming)))
+
+
+def _chosen(part: Part, places: Iterable[int]) -> Part:
+    """Return a part of the rows at *places*, numbered anew."""
+    chosen = Part()
+    for place in places:
+        number = b"%d\t" % len(chosen.incoming)
+        chosen.incoming.append(number + part.incoming[place].partition(b"\t")[2])
+        chosen.stage.append(number + part.stage[place].partition(b"\t")[2])
+        chosen.origin.append(part.origin[place])
+        chosen.months.append(part.months[place])
+    return chosen
+
+
+def _letter_row(letter: Letter) -> bytes:
+    error = letter.error
+    return (
+        b"\t".join(
+            (
+                field_of_text(error.stream),
+                error.category.encode(),
+                field_of_text(error.reason),
+                field_of_bytea(letter.original),
+                b"%d" % letter.position,
+            )
+        )
+        + b"\n"
+    )
+
+
+def _copy(cursor: psycopg.Cursor[Any], statement: str, rows: Iterable[bytes]) -> None:
+    with cursor.copy(statement.encode()) as copy:
+        copy.write(b"".join(rows))
+
+
+def _run_hook(connection: psycopg.Connection[Any], name: str, text: bytes) -> None:
+    try:
+        connection.execute(text)
+    except psycopg.ProgrammingError as error:
+        raise LoaderError(
+            f"The hook {name} fails: {error.diag.message_primary} (SQLSTATE {error.sqlstate}). Correct it; nothing was "
+            "committed."
+        ) from error
+
+
+def _refusal(error: psycopg.Error) -> str:
+    """Return why PostgreSQL refused a row: constraint and SQLSTATE; its own words would quote the row."""
+    if error.diag.constraint_name:
+        return f"PostgreSQL refuses it: {error.diag.constraint_name} (SQLSTATE {error.sqlstate})"
+    return f"PostgreSQL refuses it: {type(error).__name__} (SQLSTATE {error.sqlstate})"
+
+
+def _value(row: Any) -> Any:
+    """Return the value of a row that is there and has one column."""
+    return row[0]

@@ -1,0 +1,177 @@
+"""The way from Singer messages to committed rows and confirmed state.
+
+Order of things: bytes to the raw archive, lines to a batch, the batch to the database, and only then the STATE to stdout.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from target_postgres_bronze.batch import Batch
+from target_postgres_bronze.errors import LoaderError, RejectedError
+from target_postgres_bronze.messages import Message, read_message
+from target_postgres_bronze.streams import FULL, WINDOW, Stream, read_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from target_postgres_bronze.archive import Archive
+    from target_postgres_bronze.landing import Lander
+    from target_postgres_bronze.records import RecordReader
+
+log = logging.getLogger(__name__)
+#: A batch is landed at this size even if it has fewer rows: what waits for a commit lies in memory.
+_LARGEST_BATCH: Final = 32 * 1024 * 1024
+
+
+class Loader:
+    """Takes what a tap writes, chunk by chunk."""
+
+    def __init__(
+        self,
+        lander: Lander,
+        reader: RecordReader,
+        archive: Archive,
+        confirm: Callable[[bytes], None],
+        annotations: Mapping[str, Mapping[str, Any]],
+        batch_rows: int,
+    ) -> None:
+        """Make a loader for one run.
+
+        Args:
+            lander: Where batches go.
+            reader: Reads records.
+            archive: Keeps the bytes.
+            confirm: Writes a STATE value that is safe.
+            annotations: Further annotations by stream, from the settings.
+            batch_rows: Messages per batch.
+        """
+        self._lander = lander
+        self._reader = reader
+        self._archive = archive
+        self._confirm = confirm
+        self._annotations = annotations
+        self._batch_rows = batch_rows
+        self._streams: dict[str, Stream] = {}
+        self._rest = b""
+        self._position = 0
+        self._batch = Batch()
+        self._waiting_since: float | None = None
+        #: When each stream began, in seconds of the monotonic clock.
+        self.started: dict[str, float] = {}
+
+    def feed(self, chunk: bytes) -> None:
+        """Take bytes as the tap wrote them; lands a batch whenever one is full."""
+        self._archive.write(chunk)
+        lines = (self._rest + chunk).split(b"\n")
+        self._rest = lines.pop()
+        for line in lines:
+            self._take(line)
+            if self._batch.rows >= self._batch_rows or self._batch.size >= _LARGEST_BATCH:
+                self.flush()
+        if self._waiting_since is None and not self._batch.is_empty:
+            self._waiting_since = time.monotonic()
+
+    def seconds_waiting(self) -> float:
+        """Return for how long something has been waiting for its commit."""
+        return 0.0 if self._waiting_since is None else time.monotonic() - self._waiting_since
+
+    def flush(self) -> None:
+        """Land what has come, and confirm its state."""
+        batch, self._batch, self._waiting_since = self._batch, Batch(), None
+        if batch.is_empty:
+            return
+        self._archive.sync()
+        self._lander.land(batch)
+        if batch.state is not None:
+            self._confirm(batch.state)
+
+    def end(self, *, complete: bool) -> None:
+        """Land the rest.
+
+        Args:
+            complete: The tap closed its output by itself; a line without an end, and records that were not seen, mean something.
+        """
+        if complete and self._rest.strip():
+            self._take(self._rest, is_cut=True)
+        self._rest = b""
+        self.flush()
+        if complete:
+            for stream in self._streams.values():
+                if stream.absence == FULL and stream.finished and stream.ids:
+                    self._record_gone(stream)
+
+    def _take(self, line: bytes, *, is_cut: bool = False) -> None:
+        self._position += 1
+        if not line.strip():
+            return
+        stream = ""
+        try:
+            message = read_message(line)
+            stream = message.stream
+            self._handle(message, line)
+        except RejectedError as error:
+            if is_cut:
+                error = RejectedError("the tap broke off in the middle of this message", "api", stream)
+            error.stream = error.stream or stream
+            self._batch.reject(line, self._position, error)
+            log.warning("%s: line %d: %s. Kept in bronze.dead_letters.", error.stream or "?", self._position, error.reason)
+
+    def _handle(self, message: Message, line: bytes) -> None:
+        if message.type == "RECORD":
+            self._record(message, line)
+        elif message.type == "STATE":
+            if not bytes(message.value):
+                raise RejectedError("a STATE message needs a value", "api")
+            self._batch.state = bytes(message.value)
+        elif message.type == "SCHEMA":
+            self._schema(message)
+        elif message.type == "ACTIVATE_VERSION":
+            self._activate_version(message)
+        elif message.type == "BATCH":
+            raise LoaderError(
+                f"{message.stream}: the tap sends BATCH messages (files), which this loader does not read. Switch them off in "
+                "the tap's settings (batch_config)."
+            )
+        else:
+            raise RejectedError("the type of the message is none that Singer knows", "api")
+
+    def _record(self, message: Message, line: bytes) -> None:
+        stream = self._streams.get(message.stream)
+        if stream is None:
+            raise RejectedError("a RECORD came before the SCHEMA of its stream", "api")
+        if not bytes(message.record):
+            raise RejectedError("a RECORD message needs a record", "api")
+        self._reader.read(stream, message, line, self._position, self._batch)
+        stream.finished = False
+
+    def _schema(self, message: Message) -> None:
+        stream, _tap = read_schema(message, self._annotations.get(message.stream, {}))
+        former = self._streams.get(stream.name)
+        if former and (former.schema_hash, former.absence) == (stream.schema_hash, stream.absence):
+            stream.ids = former.ids
+        self._streams[stream.name] = stream
+        self.started.setdefault(stream.name, time.monotonic())
+        if stream.checker.defect:
+            log.warning("%s: %s. Its records land unchecked, with a warning.", stream.name, stream.checker.defect)
+
+    def _activate_version(self, message: Message) -> None:
+        stream = self._streams.get(message.stream)
+        if stream is None:
+            raise RejectedError("an ACTIVATE_VERSION came before the SCHEMA of its stream", "api")
+        stream.finished = True
+        if stream.absence == WINDOW and stream.window is not None:
+            self.flush()
+            self._record_gone(stream)
+            stream.window = None
+
+    def _record_gone(self, stream: Stream) -> None:
+        if not self._lander.saw_everything:
+            log.warning(
+                "%s: the connection broke during this run, so what is gone at the source cannot be told. The next run will tell.",
+                stream.name,
+            )
+            return
+        self._lander.record_gone(stream, stream.window)

@@ -1,0 +1,204 @@
+"""A record's payload: what goes to ``raw_data``, its content hash, and whether JSONB can hold it as it was sent.
+
+Source: PostgreSQL 18 documentation, 8.14 (JSON types) and 8.1.2 (numeric): no ``\\u0000``, no lone surrogates, no NaN;
+numbers with up to 131072 digits before and 16383 after the decimal point; of equal names the last member.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgspec
+
+from target_postgres_bronze.errors import RejectedError
+
+HASH_BYTES: Final = 16
+_DIGITS_BEFORE: Final = 131072
+_DIGITS_AFTER: Final = 16383
+#: A payload shorter than this has too few digits to leave numeric's range without an exponent.
+_SHORT: Final = _DIGITS_AFTER
+
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
+_encode = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
+_NEGATIVE_ZERO: Final = re.compile(rb"[\s:,\[]-0(?:\.0*)?(?:[eE][+-]?[0-9]+)?[\s,}\]]")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_REPLACEMENT: Final = "\ufffd"
+_TWICE: Final = "a name that stands twice"
+#: Digits that Python's int reads without complaint (its own limit is 4300).
+_LONGEST_INT: Final = 4000
+
+
+@dataclass(slots=True)
+class Payload:
+    """A record as the loader handles it.
+
+    Attributes:
+        content: The record as Python objects; numbers with a point are `Decimal`.
+        text: JSON for ``raw_data``: the record's own bytes, or the nearest that JSONB can hold.
+        loss: What JSONB cannot hold of it, in words; empty if it holds everything.
+        canonical: The same content for every order of keys and every layout.
+    """
+
+    content: dict[str, Any]
+    text: bytes
+    loss: str
+    canonical: bytes
+
+
+def read_payload(raw: bytes) -> Payload:
+    """Read the bytes of a record.
+
+    Raises:
+        RejectedError: They are no JSON object.
+    """
+    try:
+        content = _decode(raw)
+        canonical = _encode(content)
+    except RecursionError:
+        raise RejectedError("the record is nested deeper than the loader reads") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, InvalidOperation):
+        return _read_leniently(raw)
+    if type(content) is not dict:
+        raise RejectedError("the record is no JSON object", "api")
+    if (
+        len(raw) > _SHORT
+        or b"\\u0000" in raw
+        or b"E+" in canonical
+        or b"E-" in canonical
+        # names stand before '":'; fewer of them after reading means that equal ones were merged
+        or raw.count(b'":') != canonical.count(b'":')
+        or (b"-0" in raw and _NEGATIVE_ZERO.search(raw))
+    ):
+        return _read_exactly(raw, raw.decode())
+    return Payload(content, raw, "", canonical)
+
+
+def content_hash(canonical: bytes) -> bytes:
+    """Return the hash by which contents are compared: BLAKE2b of 16 bytes over the canonical form."""
+    return blake2b(canonical, digest_size=HASH_BYTES).digest()
+
+
+def canonical_without(content: dict[str, Any], volatile: list[list[str]]) -> bytes:
+    """Return the canonical form of *content* without the members at the *volatile* paths (which it loses).
+
+    Args:
+        content: Record; changed in place.
+        volatile: JSON pointers, split; ``*`` stands for any member or element.
+    """
+    for path in volatile:
+        _drop(content, path)
+    return _canonical(content)
+
+
+def _drop(node: Any, path: list[str]) -> None:
+    step, rest = path[0], path[1:]
+    if isinstance(node, dict):
+        steps: Any = list(node) if step == "*" else [step] if step in node else []
+    elif isinstance(node, list):
+        steps = range(len(node)) if step == "*" else [int(step)] if step.isdigit() and int(step) < len(node) else []
+    else:
+        return
+    for name in steps:
+        if rest:
+            _drop(node[name], rest)
+        elif isinstance(node, dict):
+            del node[name]
+        else:
+            node[name] = None  # the places of the other elements stay
+
+
+def _read_leniently(raw: bytes) -> Payload:
+    """Read a record that strict JSON refuses: NaN, lone surrogates, bytes that are no UTF-8, very long numbers."""
+    return _read_exactly(raw, raw.decode("utf-8", "surrogateescape"))
+
+
+def _read_exactly(raw: bytes, text: str) -> Payload:
+    """Look closely at a record that JSONB may not hold as it was sent."""
+    losses: dict[str, None] = {}
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            losses[_TWICE] = None
+        return found
+
+    decoder = json.JSONDecoder(
+        strict=False, parse_int=_number, parse_float=_number, parse_constant=Decimal, object_pairs_hook=members
+    )
+    try:
+        content = decoder.decode(text)
+        nearest = _nearest(content, losses)
+        canonical = _canonical(content)
+        nearest_text = raw if not losses and _is_strict(raw) else _encode(nearest)
+    except RecursionError:
+        raise RejectedError("the record is nested deeper than the loader reads") from None
+    except ValueError as error:
+        raise RejectedError(f"the record is no JSON ({type(error).__name__})") from None
+    if not isinstance(content, dict):
+        raise RejectedError("the record is no JSON object", "api")
+    if _NEGATIVE_ZERO.search(raw):
+        losses["a negative zero"] = None
+    loss = ", ".join(losses)
+    return Payload(content, nearest_text, loss, canonical + (raw if _TWICE in losses else loss.encode()))
+
+
+def _is_strict(raw: bytes) -> bool:
+    """Tell whether PostgreSQL reads these bytes as they are: strict JSON in UTF-8."""
+    try:
+        json.loads(raw.decode())
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _number(text: str) -> Any:
+    """Return an integer as int where Python reads it, else a number in all its digits; as text where none can hold it."""
+    if len(text) <= _LONGEST_INT and text.lstrip("-").isdigit():
+        return int(text)
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return text
+
+
+def _nearest(value: Any, losses: dict[str, None]) -> Any:
+    """Return *value* as near as JSONB can hold it; what it cannot hold is noted in *losses*."""
+    if isinstance(value, str):
+        return _nearest_text(value, losses)
+    if isinstance(value, dict):
+        return {_nearest_text(name, losses): _nearest(member, losses) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_nearest(element, losses) for element in value]
+    if isinstance(value, Decimal) and not _fits(value):
+        losses["a number out of range" if value.is_finite() else "a number that is none (NaN, Infinity)"] = None
+        return str(value)
+    return value
+
+
+def _fits(number: Decimal) -> bool:
+    if not number.is_finite():
+        return False
+    return number.adjusted() < _DIGITS_BEFORE and -int(number.as_tuple().exponent) <= _DIGITS_AFTER
+
+
+def _nearest_text(text: str, losses: dict[str, None]) -> str:
+    if "\x00" in text:
+        losses["the character U+0000"] = None
+        text = text.replace("\x00", _REPLACEMENT)
+    if _SURROGATE.search(text):
+        losses["half a character (a lone surrogate, or bytes that are no UTF-8)"] = None
+        text = _SURROGATE.sub(_REPLACEMENT, text)
+    return text
+
+
+def _canonical(content: Any) -> bytes:
+    try:
+        return _encode(content)
+    except UnicodeEncodeError:
+        # Lone surrogates have no bytes of their own; escaped they stay apart.
+        return json.dumps(content, sort_keys=True, separators=(",", ":"), default=str).encode()

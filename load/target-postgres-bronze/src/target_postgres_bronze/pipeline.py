@@ -1,0 +1,228 @@
+"""One run of the loader: from settings and messages to an exit code."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from target_postgres_bronze import database, project
+from target_postgres_bronze.archive import SUFFIX, Archive, FileArchive, NoArchive
+from target_postgres_bronze.database import DatabaseError
+from target_postgres_bronze.embedded import EmbeddedServerError
+from target_postgres_bronze.errors import LoaderError, RejectedError
+from target_postgres_bronze.hooks import read_hooks
+from target_postgres_bronze.landing import Lander, Run
+from target_postgres_bronze.layout import read_layout
+from target_postgres_bronze.loader import Loader
+from target_postgres_bronze.messages import read_message
+from target_postgres_bronze.messages_in import Interrupt, read_chunks
+from target_postgres_bronze.project import ProjectError
+from target_postgres_bronze.records import RecordReader
+from target_postgres_bronze.session import Session
+from target_postgres_bronze.settings import Settings, read_settings
+from target_postgres_bronze.streams import read_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+log = logging.getLogger(__name__)
+
+PACKAGE: Final = "target-postgres-bronze"
+DEFAULT_ENVIRONMENT: Final = "development"
+FAILURE: Final = 1
+_SOURCE: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_SECRET: Final = re.compile(r"pass|secret|token|key|credential|auth|cookie|session", re.IGNORECASE)
+
+
+def run_loader(config: Mapping[str, Any], source: IO[Any], out: IO[bytes], env: Mapping[str, str]) -> int:
+    """Land what *source* gives and confirm state on *out*.
+
+    Args:
+        config: Settings, those of target-postgres included.
+        source: Singer messages.
+        out: Where STATE values go, a line each, once their records are committed.
+        env: Environment variables, ``.env`` included.
+
+    Returns:
+        Exit code: 0; 1 for a failure, named on stderr; 130 or 143 when a signal ended the run.
+    """
+    try:
+        with Interrupt() as interrupt:
+            return _land_all(config, source, out, env, interrupt)
+    except (LoaderError, DatabaseError, EmbeddedServerError, ProjectError) as error:
+        log.error("%s", error)  # noqa: TRY400 - a sentence for the user, no traceback
+        return FAILURE
+
+
+def _land_all(
+    config: Mapping[str, Any], source: IO[Any], out: IO[bytes], env: Mapping[str, str], interrupt: Interrupt
+) -> int:
+    settings = read_settings(config)
+    chunks = read_chunks(source, interrupt)
+    first = next((chunk for chunk in chunks if chunk), b"")
+    tap = _find_tap(first, settings)
+    if not first and not (settings.source or env.get("MELTANO_EXTRACTOR_NAME")):
+        return 128 + interrupt.number if interrupt.number else 0
+    run = _describe_run(settings, env, tap)
+    work = _Work(config, settings, env, run, out)
+    try:
+        work.loader.feed(first)
+        for chunk in chunks:
+            if chunk:
+                work.loader.feed(chunk)
+            if work.loader.seconds_waiting() > settings.batch_wait_limit_seconds:
+                work.loader.flush()
+        work.loader.end(complete=not interrupt.number)
+        work.archive.close()
+        return work.finish(interrupt.number)
+    except BaseException as error:
+        work.give_up(error)
+        raise
+
+
+class _Work:
+    """The parts of one run, put together."""
+
+    def __init__(self, config: Mapping[str, Any], settings: Settings, env: Mapping[str, str], run: Run, out: IO[bytes]) -> None:
+        self.settings = settings
+        self.run = run
+        self.started = time.monotonic()
+        sql = project.sql_dir()
+        base = _base_folder()
+        before = read_hooks(sql / "hooks" / "before_run", settings.before_run_sql, base)
+        after = read_hooks(sql / "hooks" / "after_run", settings.after_run_sql, base)
+        session = Session(partial(database.resolve, config, env), read_layout(sql))
+        self.archive: Archive = NoArchive()
+        if run.archive_path:
+            folder = settings.archive_dir or project.archive_dir(base)
+            self.archive = FileArchive(folder / run.archive_path)
+        self.lander = Lander(session, run, before, after)
+        reader = RecordReader(self.lander.stream_id, datetime.now(UTC).replace(tzinfo=None))
+        self.loader = Loader(
+            self.lander, reader, self.archive, partial(_confirm, out), settings.stream_annotations, settings.batch_size_rows
+        )
+
+    def finish(self, signal_number: int) -> int:
+        """Close the books, say what landed, and return the exit code."""
+        books = self.lander.books()
+        self._say(books)
+        if signal_number:
+            self.lander.end("interrupted", f"stopped by signal {signal_number}")
+            log.warning("Stopped by a signal: what is counted above is safe. Run again, and it goes on from there.")
+            return 128 + signal_number
+        self.lander.build_indexes()
+        reason = _judge_books(books, self.settings)
+        self.lander.end("failed" if reason else "succeeded", reason)
+        if reason:
+            log.error("%s", reason)
+        return FAILURE if reason else 0
+
+    def give_up(self, error: BaseException) -> None:
+        """Close the books of a run that cannot go on, where the database still lets us."""
+        reason = str(error) if isinstance(error, LoaderError | DatabaseError | EmbeddedServerError) else type(error).__name__
+        with suppress(Exception):
+            self.archive.close()
+        with suppress(Exception):
+            self.lander.abandon(reason)
+
+    def _say(self, books: dict[str, dict[str, int]]) -> None:
+        for stream, book in books.items():
+            seconds = time.monotonic() - self.loader.started.get(stream, self.started)
+            log.info("%s", summary_line(self.run.source, stream, book, seconds))
+
+
+def summary_line(source: str, stream: str, book: Mapping[str, int], seconds: float) -> str:
+    """Return a stream's line at the end of a run."""
+    figures = [f"{book[f'{name}_count']:,} {name}" for name in ("read", "new", "changed", "known", "rejected")]
+    figures += [f"{book[f'{name}_count']:,} {name}" for name in ("gone", "invalid") if book[f"{name}_count"]]
+    return f"{source}.{stream or '(no stream)'}: {', '.join(figures)}, {seconds:.1f} s"
+
+
+def _judge_books(books: dict[str, dict[str, int]], settings: Settings) -> str | None:
+    """Return why the run failed by its books, or None."""
+    read, new, changed, known, rejected, invalid = (
+        sum(book[f"{name}_count"] for book in books.values())
+        for name in ("read", "new", "changed", "known", "rejected", "invalid")
+    )
+    if read != new + changed + known + rejected:
+        return (
+            f"The books do not balance: {read:,} read, but {new:,} new + {changed:,} changed + {known:,} known + {rejected:,} rejected. "
+            "This is a fault of the loader; the raw archive has everything that came."
+        )
+    for count, share, name in (
+        (rejected, settings.max_rejected_share, "rejected"),
+        (invalid, settings.max_invalid_share, "invalid"),
+    ):
+        if count > 1 and count > share * read:
+            return (
+                f"{count:,} of {read:,} records are {name}, more than the share of {share:g} that max_{name}_share allows. Everything has "
+                f"landed; look at {'bronze.dead_letters' if name == 'rejected' else 'error_message of the rows'}."
+            )
+    return None
+
+
+@dataclass(frozen=True)
+class _Tap:
+    """What the tap says of itself (``x-tap``)."""
+
+    name: str
+    version: str
+    settings: dict[str, Any]
+
+
+def _find_tap(first: bytes, settings: Settings) -> _Tap:
+    """Look for ``x-tap`` in the first SCHEMA message of the first chunk."""
+    for line in first.split(b"\n"):
+        with suppress(RejectedError):
+            message = read_message(line)
+            if message.type == "SCHEMA":
+                _stream, said = read_schema(message, settings.stream_annotations.get(message.stream, {}))
+                declared = said.get("settings")
+                return _Tap(
+                    str(said.get("name") or ""), str(said.get("version") or ""), declared if isinstance(declared, dict) else {}
+                )
+    return _Tap("", "", {})
+
+
+def _describe_run(settings: Settings, env: Mapping[str, str], tap: _Tap) -> Run:
+    extractor = env.get("MELTANO_EXTRACTOR_NAME") or tap.name
+    source = settings.source or re.sub(r"[^a-z0-9]", "_", extractor.lower().removeprefix("tap-"))
+    if not _SOURCE.fullmatch(source):
+        raise LoaderError(
+            "The source has no usable name: set the loader's setting source to lower-case letters, digits and _, beginning with a letter, "
+            "40 at most. Under Meltano it is the extractor's name."
+        )
+    now = datetime.now(UTC)
+    run_id = f"{source}-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    tap_name = tap.name or extractor or f"tap-{source.replace('_', '-')}"
+    return Run(
+        run_id=run_id,
+        source=source,
+        environment=settings.environment or env.get("MELTANO_ENVIRONMENT") or DEFAULT_ENVIRONMENT,
+        pipeline_version=f"{tap_name} {tap.version}".strip() + f", {PACKAGE} {version(PACKAGE)}",
+        parameters={name: value for name, value in tap.settings.items() if not _SECRET.search(name)},
+        archive_path=f"{source}/{run_id}{SUFFIX}" if settings.archive else None,
+        tap=tap_name,
+    )
+
+
+def _base_folder() -> Path:
+    """Return the project's folder, or outside a project the present one."""
+    try:
+        return project.find_root()
+    except ProjectError:
+        return Path.cwd()
+
+
+def _confirm(out: IO[bytes], state: bytes) -> None:
+    out.write(state + b"\n")
+    out.flush()

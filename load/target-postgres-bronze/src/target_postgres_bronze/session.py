@@ -1,0 +1,134 @@
+"""A loader's connection: opened with the layout in place, opened anew when it breaks."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import psycopg
+
+from target_postgres_bronze.database import DatabaseError
+from target_postgres_bronze.embedded import EmbeddedServerError
+from target_postgres_bronze.errors import LoaderError
+from target_postgres_bronze.layout import Layout, ensure_layout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_postgres_bronze.database import Target
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+#: Seconds between attempts: a server that restarts is back within the minute.
+PAUSES: Final = (0.1, 1, 2, 4, 8, 15, 30)
+_SETTINGS: Final = (
+    "SET search_path = public",
+    "SET timezone = 'UTC'",
+    "SET datestyle = 'ISO'",
+    "SET client_encoding = 'UTF8'",
+    "SET jit = off",
+    "SET client_min_messages = warning",
+    "SET temp_buffers = '64MB'",
+    # a load's GIN entries are merged in large lots, not at every 4 MB; see bronze.index_source for the end of a run
+    "SET gin_pending_list_limit = '64MB'",
+)
+#: SQLSTATE classes and codes after which the same work can succeed: connection lost, server going down or short of
+#: something, deadlock.
+_PASSING: Final = ("08", "57P", "53", "40", "55P03")
+
+
+class Session:
+    """The connection of one run."""
+
+    def __init__(self, resolve: Callable[[], Target], layout: Layout, pauses: tuple[float, ...] = PAUSES) -> None:
+        """Prepare a session; `open` connects.
+
+        Args:
+            resolve: Gives the database; asked again for each connection, as an embedded server may have to be started.
+            layout: What the database shall have.
+            pauses: Seconds to wait before each further attempt.
+        """
+        self._resolve = resolve
+        self._layout = layout
+        self._pauses = pauses
+        self._target: Target | None = None
+        self._connection: psycopg.Connection[Any] | None = None
+        #: Called after a connection was opened anew.
+        self.on_reconnect: Callable[[psycopg.Connection[Any]], None] = lambda _connection: None
+
+    def open(self) -> psycopg.Connection[Any]:
+        """Return the connection, opened if need be.
+
+        Raises:
+            DatabaseError: The database does not let us in.
+            LoaderError: Its layout or its encoding does not fit.
+        """
+        if self._connection is not None and not self._connection.closed:
+            return self._connection
+        self._target = self._resolve()
+        connection = self._target.connect(autocommit=True, prepare_threshold=2)
+        if connection.info.parameter_status("server_encoding") != "UTF8":
+            connection.close()
+            raise LoaderError(
+                f"{self._target.display}: the database's encoding is not UTF8. Make the database with ENCODING 'UTF8'."
+            )
+        for setting in _SETTINGS:
+            connection.execute(setting.encode())
+        ensure_layout(connection, self._layout)
+        connection.execute("SELECT bronze.open_session()")
+        self._connection = connection
+        return connection
+
+    def run(self, work: Callable[[psycopg.Connection[Any]], T]) -> T:
+        """Do *work* with the connection; when the database goes away, wait for it and do the work again.
+
+        *work* must bear being done twice: it finds out itself whether a commit went through (see `Lander`).
+
+        Raises:
+            LoaderError: The database stays away, or is short of something for good.
+        """
+        for pause in (*self._pauses, None):
+            try:
+                return work(self._reopened())
+            except (psycopg.OperationalError, psycopg.InterfaceError, DatabaseError, EmbeddedServerError) as error:
+                if not self._is_passing(error):
+                    raise
+                reason = self._reason(error)
+                if pause is None:
+                    raise LoaderError(
+                        f"{reason} What was confirmed is safe; run again when the database is back."
+                    ) from error
+                log.warning("%s Trying again in %g s.", reason, pause)
+                self.close()
+                time.sleep(pause)
+        raise AssertionError  # the loop returns or raises
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def _reopened(self) -> psycopg.Connection[Any]:
+        is_new = self._connection is not None and self._connection.closed
+        connection = self.open()
+        if is_new:
+            self.on_reconnect(connection)
+        return connection
+
+    def _is_passing(self, error: Exception) -> bool:
+        if not isinstance(error, psycopg.Error):
+            return True
+        if self._connection is None or self._connection.closed or self._connection.broken:
+            return True
+        return (error.sqlstate or "08").startswith(_PASSING)
+
+    def _reason(self, error: Exception) -> str:
+        if not isinstance(error, psycopg.Error):
+            return str(error)
+        where = self._target.display if self._target else "the database"
+        if error.sqlstate == "53100":
+            return f"{where}: the disk is full (SQLSTATE 53100). Free some space."
+        state = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""
+        return f"{where}: the connection broke or the server is short of something{state}."

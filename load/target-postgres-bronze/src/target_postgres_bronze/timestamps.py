@@ -1,0 +1,82 @@
+"""Reads the many ways in which services write a moment.
+
+Formats: ISO 8601 and RFC 3339 (fact sheets of Toggl, Garmin, GitHub), the e-mail form of RFC 5322, the form of X's API
+(``Wed Oct 10 20:19:24 +0000 2018``), seconds, milliseconds, microseconds or nanoseconds since 1970. Without a zone: UTC.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+EARLIEST_YEAR: Final = 1900
+YEARS_AHEAD: Final = 10
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - the columns are in UTC without a zone
+_DIGITS: Final = re.compile(r"-?\d{9,19}(\.\d+)?")
+_SPACED_ZONE: Final = re.compile(r"^(.*\d)\s+(UTC|GMT|Z|[+-]\d\d:?\d\d)$")
+_ZONES: Final = {"UTC": "+00:00", "GMT": "+00:00", "Z": "+00:00"}
+_LEAP_SECOND: Final = ":60"
+
+
+def read_timestamp(value: Any) -> datetime | None:
+    """Return the moment that *value* means, in UTC without a zone; None where it cannot be read."""
+    try:
+        if isinstance(value, str):
+            return _from_text(value)
+        if isinstance(value, int | Decimal) and not isinstance(value, bool):
+            return _from_number(value)
+    except (ValueError, OverflowError, ArithmeticError):
+        return None
+    return None
+
+
+def is_plausible(moment: datetime, now: datetime) -> bool:
+    """Tell whether *moment* lies between 1900 and ten years after *now* (both UTC)."""
+    return EARLIEST_YEAR <= moment.year and moment <= now + timedelta(days=365.25 * YEARS_AHEAD)
+
+
+def microseconds(moment: datetime) -> int:
+    """Return the microseconds since 1970 of *moment* (UTC)."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def _from_text(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = _from_odd_text(text.strip())
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(UTC).replace(tzinfo=None)
+    return moment
+
+
+def _from_odd_text(text: str) -> datetime:
+    if _DIGITS.fullmatch(text):
+        return _from_number(Decimal(text))
+    if match := _SPACED_ZONE.match(text):
+        text = match[1] + _ZONES.get(match[2], match[2])
+    if _LEAP_SECOND in text:
+        return datetime.fromisoformat(text.replace(_LEAP_SECOND, ":59", 1)) + timedelta(seconds=1)
+    for read in (datetime.fromisoformat, _from_ctime, parsedate_to_datetime):
+        try:
+            return read(text)
+        except (ValueError, TypeError, IndexError):
+            continue
+    raise ValueError("no known form")
+
+
+def _from_ctime(text: str) -> datetime:
+    return datetime.strptime(text, "%a %b %d %H:%M:%S %z %Y")
+
+
+def _from_number(number: int | Decimal) -> datetime:
+    """Read seconds, or the finer unit that puts the moment after 1973 and before 5138."""
+    scaled = Decimal(number)
+    for _unit in ("s", "ms", "µs", "ns"):
+        if abs(scaled) < 10**11:
+            return _EPOCH + timedelta(microseconds=int(scaled * 10**6))
+        scaled /= 1000
+    raise ValueError("too large")
