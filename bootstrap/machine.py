@@ -62,6 +62,11 @@ class BootstrapError(Exception):
     """It cannot go on; the message says why, and the remedy."""
 
 
+def tool(name: str) -> str:
+    """Return the path of a program that the set-up installed."""
+    return str(VENV / "bin" / name)
+
+
 def say(line: str) -> None:
     """Show a line of progress at once."""
     print(line, file=sys.stderr, flush=True)  # noqa: T201 - the bootstrap talks to a person

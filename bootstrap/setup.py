@@ -20,7 +20,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bootstrap.machine import PYTHON, ROOT, SYSTEM, VENV, BootstrapError, run, say
+from bootstrap.machine import PYTHON, ROOT, SYSTEM, VENV, BootstrapError, run, say, tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,7 @@ def ensure() -> None:
         run([uv, "sync", "--frozen", "--all-packages", "--python", python], "installing the packages")
         _write_constraints(uv)
         say("Installing Meltano's plugins …")
-        run([PYTHON, VENV / "bin" / "meltano", "install"], "installing Meltano's plugins")
+        run([tool("meltano"), "install"], "installing Meltano's plugins")
         STAMP.write_text(_wanted())
         say(f"Set up in {time.monotonic() - started:.0f} s.")
 

@@ -6,7 +6,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from bootstrap import setup
-from bootstrap.machine import ROOT, VENV, environment, say
+from bootstrap.machine import ROOT, environment, say, tool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ def run_all(arguments: Sequence[str]) -> int:
     failed = [] if arguments else [name for name, command in CHECKS if not _passes(name, command)]
     say("== pytest")
     tests = subprocess.run(
-        [VENV / "bin" / "python", "-m", "pytest", *(arguments or ("-q", "-n", "auto"))],
+        [tool("python"), "-m", "pytest", *(arguments or ("-q", "-n", "auto"))],
         check=False,
         cwd=ROOT,
         env=environment(),
