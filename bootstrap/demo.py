@@ -93,7 +93,7 @@ def _run(tap: str, variables: Mapping[str, str]) -> bool:
     say(f"== meltano --environment=demo run {tap} target-postgres")
     started = time.monotonic()
     command = [
-        VENV / "bin" / "meltano",
+        tool("meltano"),
         "--environment=demo",
         "--log-format=json",
         "run",

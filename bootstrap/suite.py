@@ -42,9 +42,5 @@ def run_all(arguments: Sequence[str]) -> int:
 
 def _passes(name: str, command: Sequence[str]) -> bool:
     say(f"== {name}")
-    return (
-        subprocess.run(
-            [VENV / "bin" / command[0], *command[1:]], check=False, cwd=ROOT, env=environment()
-        ).returncode
-        == 0
-    )
+    command = [tool(command[0]), *command[1:]]
+    return subprocess.run(command, check=False, cwd=ROOT, env=environment()).returncode == 0
