@@ -119,3 +119,12 @@ def test_being_stopped_is_no_success_and_writes_no_state(tmp_path: Path) -> None
 def test_about_lists_only_what_the_tap_does() -> None:
     about = json.loads(run("--about", "--format=json").stdout)
     assert about["capabilities"] == ["catalog", "state", "discover", "about", "structured-logging"]
+    assert list(about["settings"]["properties"]) == ["then", "pin"]
+
+
+def test_an_unknown_setting_is_named_and_has_no_effect(tmp_path: Path) -> None:
+    ended = run("--config", settings(tmp_path, '{"flattening_enabled": true, "flattening_max_depth": 1}'))
+    assert ended.returncode == 0
+    assert (
+        "Setting 'flattening_enabled' is not known and has no effect. Known are: then, pin." in ended.stderr
+    )

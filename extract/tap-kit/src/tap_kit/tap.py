@@ -66,7 +66,12 @@ class RawTap(Tap):
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check the settings against their schema; messages name settings and rules, never values."""
-        self.append_builtin_config(self.config_jsonschema)
+        declared = self.config_jsonschema.get("properties", {})
+        for name in sorted(self._config.keys() - declared.keys()):
+            self.logger.warning(
+                "Setting '%s' is not known and has no effect. Known are: %s.", name, ", ".join(declared)
+            )
+        self._config = {name: value for name, value in self._config.items() if name in declared}
         validator = JSONSchemaValidator(self.config_jsonschema)
         errors = [
             explain(list(error.path), str(error.validator), error.validator_value, self.name)
@@ -75,6 +80,11 @@ class RawTap(Tap):
         if errors and raise_errors:
             raise ConfigValidationError(" ".join(errors), errors=errors)
         return errors
+
+    @classmethod
+    @override
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        """Add none: the SDK's own settings are of mapping, flattening and batches."""
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
