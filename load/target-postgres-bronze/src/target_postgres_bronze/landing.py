@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
@@ -113,7 +114,14 @@ class Lander:
         connection.execute("SELECT set_config('bronze.run_id', %s, false)", [run.run_id])
         connection.execute(
             "SELECT bronze.begin_run(%s, %s, %s, %s, %s, %s)",
-            [run.run_id, run.source, run.environment, run.pipeline_version, json.dumps(run.parameters), run.archive_path],
+            [
+                run.run_id,
+                run.source,
+                run.environment,
+                run.pipeline_version,
+                json.dumps(run.parameters),
+                run.archive_path,
+            ],
         )
 
     def _resume(self, connection: psycopg.Connection[Any]) -> None:
@@ -126,7 +134,9 @@ class Lander:
         """Return the catalog's id of a stream and account, entered if it is new or its schema is."""
         found = stream.ids.get(account)
         if found is None:
-            found = stream.ids[account] = self._session.run(lambda connection: self._register(connection, stream, account))
+            found = stream.ids[account] = self._session.run(
+                lambda connection: self._register(connection, stream, account)
+            )
             if stream.absence != "never":
                 self._watched.add(found)
         return found
@@ -174,7 +184,12 @@ class Lander:
         """Land *part*; a record that PostgreSQL refuses is found by halves and becomes a dead letter."""
         try:
             self._commit(lambda connection: self._write_part(connection, part), set(part.months))
-        except (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded, psycopg.InternalError) as error:
+        except (
+            psycopg.DataError,
+            psycopg.IntegrityError,
+            psycopg.errors.ProgramLimitExceeded,
+            psycopg.InternalError,
+        ) as error:
             if not part.incoming:
                 raise
             if len(part.incoming) > 1:
@@ -191,7 +206,11 @@ class Lander:
         done: list[Any] = []
 
         def attempt(connection: psycopg.Connection[Any]) -> Any:
-            if done and _value(connection.execute("SELECT bronze.resume_run(%s)", [self._run.run_id]).fetchone()) >= unit:
+            if (
+                done
+                and _value(connection.execute("SELECT bronze.resume_run(%s)", [self._run.run_id]).fetchone())
+                >= unit
+            ):
                 return done[-1]  # the connection broke after the commit
             moment = self._prepare(connection, months)
             with connection.transaction():
@@ -214,7 +233,9 @@ class Lander:
         for month in months:
             first_day = month or now.date().replace(day=1)
             if first_day not in self._partitions:
-                connection.execute("SELECT public.create_partition_if_not_exists(%s, %s)", [self._run.source, first_day])
+                connection.execute(
+                    "SELECT public.create_partition_if_not_exists(%s, %s)", [self._run.source, first_day]
+                )
                 self._partitions.add(first_day)
         return now
 
@@ -233,7 +254,9 @@ class Lander:
                 _copy(cursor, "COPY bronze_stage FROM STDIN", [part.stage[place] for place in news])
             for name, text in self._after:
                 _run_hook(connection, name, text)
-            landed = _value(cursor.execute("SELECT coalesce(sum(record_count), 0)::bigint FROM bronze_landed").fetchone())
+            landed = _value(
+                cursor.execute("SELECT coalesce(sum(record_count), 0)::bigint FROM bronze_landed").fetchone()
+            )
             if landed != len(news):
                 raise LoaderError(
                     f"The hooks landed {landed} of {len(news)} records. One of the files in sql/hooks/after_run, or of after_run_sql, "
@@ -245,7 +268,8 @@ class Lander:
         if self._figures.letters:
             _copy(cursor, "COPY bronze_rejected FROM STDIN", map(_letter_row, self._figures.letters))
         cursor.execute(
-            "SELECT bronze.keep_books(%s, %s, %s)", [self._run.run_id, self._unit + 1, self._figures.rows(+known)]
+            "SELECT bronze.keep_books(%s, %s, %s)",
+            [self._run.run_id, self._unit + 1, self._figures.rows(+known)],
         )
 
     def record_gone(self, stream: Stream, window: Window | None) -> None:
@@ -256,19 +280,21 @@ class Lander:
             window: What it read completely; None: everything.
         """
         for stream_id in stream.ids.values() if stream.ids else self._only_account(stream):
-            while self._commit(lambda connection, absent=stream_id: self._write_gone(connection, absent, window), ()):
+            write = partial(self._write_gone, stream_id, window)
+            while self._commit(write, ()):
                 pass
 
     def _only_account(self, stream: Stream) -> list[int]:
         """Return the stream's id where it has one account: an empty window does not say which account it is of."""
         rows = self._session.run(
             lambda connection: connection.execute(
-                "SELECT id FROM bronze.streams WHERE source = %s AND stream = %s", [self._run.source, stream.name]
+                "SELECT id FROM bronze.streams WHERE source = %s AND stream = %s",
+                [self._run.source, stream.name],
             ).fetchall()
         )
         return [row[0] for row in rows] if len(rows) == 1 else []
 
-    def _write_gone(self, connection: psycopg.Connection[Any], stream_id: int, window: Window | None) -> int:
+    def _write_gone(self, stream_id: int, window: Window | None, connection: psycopg.Connection[Any]) -> int:
         start, end, match = (window.start, window.end, window.match) if window else (None, None, None)
         cursor = connection.cursor(binary=True)
         cursor.execute(
@@ -291,15 +317,18 @@ class Lander:
 
     def build_indexes(self) -> None:
         """Build what indexes the source's table lacks yet."""
-        self._session.run(lambda connection: connection.execute("SELECT bronze.index_source(%s)", [self._run.source]))
+        self._session.run(
+            lambda connection: connection.execute("SELECT bronze.index_source(%s)", [self._run.source])
+        )
 
     def end(self, status: str, reason: str | None) -> None:
         """Close the run's books and the connection."""
         self._session.run(
-            lambda connection: connection.execute("SELECT bronze.end_run(%s, %s, %s)", [self._run.run_id, status, reason])
+            lambda connection: connection.execute(
+                "SELECT bronze.end_run(%s, %s, %s)", [self._run.run_id, status, reason]
+            )
         )
         self._session.close()
-
 
     def abandon(self, reason: str) -> None:
         """Close the books of a run that cannot go on, on the connection that is there."""

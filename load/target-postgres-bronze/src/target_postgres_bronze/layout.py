@@ -38,7 +38,9 @@ def read_layout(sql_dir: Path) -> Layout:
     files = tuple((path.name, path.read_text("utf-8")) for path in sorted((sql_dir / "bronze").glob("*.sql")))
     found = _VERSION.search("\n".join(text for _name, text in files[:1]))
     if found is None:
-        raise LoaderError("sql/bronze/00_layout.sql names no layout version. Restore the file from the repository.")
+        raise LoaderError(
+            "sql/bronze/00_layout.sql names no layout version. Restore the file from the repository."
+        )
     digest = sha256()
     for name, text in files:
         digest.update(f"{name}\0{text}\0".encode())

@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 #: A batch is landed at this size even if it has fewer rows: what waits for a commit lies in memory.
+_CUT: Final = "the tap broke off in the middle of this message"
 _LARGEST_BATCH: Final = 32 * 1024 * 1024
 
 
 class Loader:
     """Takes what a tap writes, chunk by chunk."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of a run meet here
         self,
         lander: Lander,
         reader: RecordReader,
@@ -113,11 +114,15 @@ class Loader:
             stream = message.stream
             self._handle(message, line)
         except RejectedError as error:
-            if is_cut:
-                error = RejectedError("the tap broke off in the middle of this message", "api", stream)
-            error.stream = error.stream or stream
-            self._batch.reject(line, self._position, error)
-            log.warning("%s: line %d: %s. Kept in bronze.dead_letters.", error.stream or "?", self._position, error.reason)
+            refusal = RejectedError(_CUT, "api") if is_cut else error
+            refusal.stream = refusal.stream or stream
+            self._batch.reject(line, self._position, refusal)
+            log.warning(
+                "%s: line %d: %s. Kept in bronze.dead_letters.",
+                refusal.stream or "?",
+                self._position,
+                refusal.reason,
+            )
 
     def _handle(self, message: Message, line: bytes) -> None:
         if message.type == "RECORD":
@@ -155,7 +160,9 @@ class Loader:
         self._streams[stream.name] = stream
         self.started.setdefault(stream.name, time.monotonic())
         if stream.checker.defect:
-            log.warning("%s: %s. Its records land unchecked, with a warning.", stream.name, stream.checker.defect)
+            log.warning(
+                "%s: %s. Its records land unchecked, with a warning.", stream.name, stream.checker.defect
+            )
 
     def _activate_version(self, message: Message) -> None:
         stream = self._streams.get(message.stream)

@@ -6,8 +6,8 @@ Source: Singer specification (RECORD, SCHEMA, STATE), and singer-sdk's ACTIVATE_
 from __future__ import annotations
 
 import json
+import json.scanner
 import re
-from json.scanner import py_make_scanner
 from typing import Final
 
 import msgspec
@@ -83,7 +83,7 @@ def split_members(text: str) -> dict[str, str]:
     """
     decoder = json.JSONDecoder(strict=False)
     # the scanner in C gives up where a lone surrogate or a control character stands
-    scan = py_make_scanner(decoder)
+    scan = json.scanner.py_make_scanner(decoder)  # type: ignore[attr-defined] # typeshed leaves it out
     members: dict[str, str] = {}
     at = _skip_space(text, 0)
     if text[at : at + 1] != "{":

@@ -33,7 +33,9 @@ class Interrupt:
             self._former[number] = signal.signal(number, self._note)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Give them back."""
         for number, handler in self._former.items():
             signal.signal(number, handler)

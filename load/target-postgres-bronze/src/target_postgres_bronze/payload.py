@@ -1,6 +1,6 @@
-"""A record's payload: what goes to ``raw_data``, its content hash, and whether JSONB can hold it as it was sent.
+r"""A record's payload: what goes to ``raw_data``, its content hash, and whether JSONB can hold it as it was sent.
 
-Source: PostgreSQL 18 documentation, 8.14 (JSON types) and 8.1.2 (numeric): no ``\\u0000``, no lone surrogates, no NaN;
+Source: PostgreSQL 18 documentation, 8.14 (JSON types) and 8.1.2 (numeric): no ``\u0000``, no lone surrogates, no NaN;
 numbers with up to 131072 digits before and 16383 after the decimal point; of equal names the last member.
 """
 
@@ -100,7 +100,13 @@ def _drop(node: Any, path: list[str]) -> None:
     if isinstance(node, dict):
         steps: Any = list(node) if step == "*" else [step] if step in node else []
     elif isinstance(node, list):
-        steps = range(len(node)) if step == "*" else [int(step)] if step.isdigit() and int(step) < len(node) else []
+        steps = (
+            range(len(node))
+            if step == "*"
+            else [int(step)]
+            if step.isdigit() and int(step) < len(node)
+            else []
+        )
     else:
         return
     for name in steps:
@@ -128,7 +134,11 @@ def _read_exactly(raw: bytes, text: str) -> Payload:
         return found
 
     decoder = json.JSONDecoder(
-        strict=False, parse_int=_number, parse_float=_number, parse_constant=Decimal, object_pairs_hook=members
+        strict=False,
+        parse_int=_number,
+        parse_float=_number,
+        parse_constant=Decimal,
+        object_pairs_hook=members,
     )
     try:
         content = decoder.decode(text)
@@ -175,7 +185,9 @@ def _nearest(value: Any, losses: dict[str, None]) -> Any:
     if isinstance(value, list):
         return [_nearest(element, losses) for element in value]
     if isinstance(value, Decimal) and not _fits(value):
-        losses["a number out of range" if value.is_finite() else "a number that is none (NaN, Infinity)"] = None
+        losses["a number out of range" if value.is_finite() else "a number that is none (NaN, Infinity)"] = (
+            None
+        )
         return str(value)
     return value
 

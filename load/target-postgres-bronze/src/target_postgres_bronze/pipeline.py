@@ -92,7 +92,9 @@ def _land_all(
 class _Work:
     """The parts of one run, put together."""
 
-    def __init__(self, config: Mapping[str, Any], settings: Settings, env: Mapping[str, str], run: Run, out: IO[bytes]) -> None:
+    def __init__(
+        self, config: Mapping[str, Any], settings: Settings, env: Mapping[str, str], run: Run, out: IO[bytes]
+    ) -> None:
         self.settings = settings
         self.run = run
         self.started = time.monotonic()
@@ -108,7 +110,12 @@ class _Work:
         self.lander = Lander(session, run, before, after)
         reader = RecordReader(self.lander.stream_id, datetime.now(UTC).replace(tzinfo=None))
         self.loader = Loader(
-            self.lander, reader, self.archive, partial(_confirm, out), settings.stream_annotations, settings.batch_size_rows
+            self.lander,
+            reader,
+            self.archive,
+            partial(_confirm, out),
+            settings.stream_annotations,
+            settings.batch_size_rows,
         )
 
     def finish(self, signal_number: int) -> int:
@@ -117,7 +124,9 @@ class _Work:
         self._say(books)
         if signal_number:
             self.lander.end("interrupted", f"stopped by signal {signal_number}")
-            log.warning("Stopped by a signal: what is counted above is safe. Run again, and it goes on from there.")
+            log.warning(
+                "Stopped by a signal: what is counted above is safe. Run again, and it goes on from there."
+            )
             return 128 + signal_number
         self.lander.build_indexes()
         reason = _judge_books(books, self.settings)
@@ -128,7 +137,11 @@ class _Work:
 
     def give_up(self, error: BaseException) -> None:
         """Close the books of a run that cannot go on, where the database still lets us."""
-        reason = str(error) if isinstance(error, LoaderError | DatabaseError | EmbeddedServerError) else type(error).__name__
+        reason = (
+            str(error)
+            if isinstance(error, LoaderError | DatabaseError | EmbeddedServerError)
+            else type(error).__name__
+        )
         with suppress(Exception):
             self.archive.close()
         with suppress(Exception):
@@ -142,7 +155,9 @@ class _Work:
 
 def summary_line(source: str, stream: str, book: Mapping[str, int], seconds: float) -> str:
     """Return a stream's line at the end of a run."""
-    figures = [f"{book[f'{name}_count']:,} {name}" for name in ("read", "new", "changed", "known", "rejected")]
+    figures = [
+        f"{book[f'{name}_count']:,} {name}" for name in ("read", "new", "changed", "known", "rejected")
+    ]
     figures += [f"{book[f'{name}_count']:,} {name}" for name in ("gone", "invalid") if book[f"{name}_count"]]
     return f"{source}.{stream or '(no stream)'}: {', '.join(figures)}, {seconds:.1f} s"
 
@@ -188,7 +203,9 @@ def _find_tap(first: bytes, settings: Settings) -> _Tap:
                 _stream, said = read_schema(message, settings.stream_annotations.get(message.stream, {}))
                 declared = said.get("settings")
                 return _Tap(
-                    str(said.get("name") or ""), str(said.get("version") or ""), declared if isinstance(declared, dict) else {}
+                    str(said.get("name") or ""),
+                    str(said.get("version") or ""),
+                    declared if isinstance(declared, dict) else {},
                 )
     return _Tap("", "", {})
 

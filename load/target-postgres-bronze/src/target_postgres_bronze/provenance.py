@@ -10,7 +10,15 @@ import msgspec
 from target_postgres_bronze.copytext import NULL, field_of_text
 from target_postgres_bronze.errors import RejectedError
 
-_TEXT_COLUMNS: Final = ("file_path", "file_hash", "compression_type", "encoding", "api_version", "api_endpoint", "api_request_id")
+_TEXT_COLUMNS: Final = (
+    "file_path",
+    "file_hash",
+    "compression_type",
+    "encoding",
+    "api_version",
+    "api_endpoint",
+    "api_request_id",
+)
 #: The columns in the order of bronze_stage.
 COLUMNS: Final = (
     "file_path",

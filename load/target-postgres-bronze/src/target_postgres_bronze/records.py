@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from datetime import date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from target_postgres_bronze import identity
@@ -15,7 +16,6 @@ from target_postgres_bronze.timestamps import is_plausible, microseconds, read_t
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from decimal import Decimal
 
     from target_postgres_bronze.batch import Batch
     from target_postgres_bronze.messages import Message
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 VALID: Final = "valid"
 WARNING: Final = "warning"
 INVALID: Final = "invalid"
+#: Replication keys are moments or counters; beyond this a number orders nothing.
+_LARGEST_ORDERING: Final = 10**30
 
 
 class RecordReader:
@@ -121,7 +123,9 @@ class RecordReader:
             self._provenance = (raw, read_provenance(raw))
         return self._provenance[1]
 
-    def _moment(self, stream: Stream, provenance: Provenance, content: dict[str, Any], checks: _Checks) -> datetime | None:
+    def _moment(
+        self, stream: Stream, provenance: Provenance, content: dict[str, Any], checks: _Checks
+    ) -> datetime | None:
         """Return when it happened; a moment that cannot be read, or cannot be true, is left out with a warning."""
         said = provenance.timestamp
         if said is None and stream.timestamp_path:
@@ -236,6 +240,6 @@ def _ordering(value: Any) -> int | Decimal | None:
     if isinstance(value, str):
         moment = read_timestamp(value)
         return None if moment is None else microseconds(moment)
-    if value is None or isinstance(value, bool | dict | list):
-        return None
-    return value
+    if isinstance(value, int | Decimal) and not isinstance(value, bool) and abs(value) < _LARGEST_ORDERING:
+        return value
+    return None

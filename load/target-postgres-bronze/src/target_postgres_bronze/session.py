@@ -42,7 +42,9 @@ _PASSING: Final = ("08", "57P", "53", "40", "55P03")
 class Session:
     """The connection of one run."""
 
-    def __init__(self, resolve: Callable[[], Target], layout: Layout, pauses: tuple[float, ...] = PAUSES) -> None:
+    def __init__(
+        self, resolve: Callable[[], Target], layout: Layout, pauses: tuple[float, ...] = PAUSES
+    ) -> None:
         """Prepare a session; `open` connects.
 
         Args:
@@ -92,7 +94,12 @@ class Session:
         for pause in (*self._pauses, None):
             try:
                 return work(self._reopened())
-            except (psycopg.OperationalError, psycopg.InterfaceError, DatabaseError, EmbeddedServerError) as error:
+            except (
+                psycopg.OperationalError,
+                psycopg.InterfaceError,
+                DatabaseError,
+                EmbeddedServerError,
+            ) as error:
                 if not self._is_passing(error):
                     raise
                 reason = self._reason(error)

@@ -115,11 +115,19 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     }
     broken = SchemaChecker({"type": "object", "properties": OWN_SETTINGS}).broken_rules(values)
     if broken:
-        raise LoaderError(f"The loader's settings are not usable: {broken}. Correct them in meltano.yml, .env or the config file.")
+        raise LoaderError(
+            f"The loader's settings are not usable: {broken}. Correct them in meltano.yml, .env or the config file."
+        )
     annotations = values["stream_annotations"] or {}
     if not all(isinstance(members, dict) for members in annotations.values()):
-        raise LoaderError("The setting stream_annotations names streams, and for each an object of annotations.")
+        raise LoaderError(
+            "The setting stream_annotations names streams, and for each an object of annotations."
+        )
     folder = values["archive_dir"]
     return Settings(
-        **{**values, "archive_dir": Path(folder).expanduser() if folder else None, "stream_annotations": annotations}
+        **{
+            **values,
+            "archive_dir": Path(folder).expanduser() if folder else None,
+            "stream_annotations": annotations,
+        }
     )

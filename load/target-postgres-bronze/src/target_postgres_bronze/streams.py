@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +18,7 @@ from target_postgres_bronze.timestamps import read_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from target_postgres_bronze.messages import Message
 
@@ -92,7 +92,9 @@ def read_schema(message: Message, extra: Mapping[str, Any]) -> tuple[Stream, dic
     except msgspec.DecodeError:
         schema = None
     if not message.stream or not isinstance(schema, dict):
-        raise RejectedError("a SCHEMA message needs a stream and a schema that is an object", "api", message.stream)
+        raise RejectedError(
+            "a SCHEMA message needs a stream and a schema that is an object", "api", message.stream
+        )
     annotated = {**schema, **extra}
     tap = annotated.get("x-tap")
     lasting = {name: member for name, member in annotated.items() if name not in _OF_THE_RUN}
@@ -109,9 +111,15 @@ def read_schema(message: Message, extra: Mapping[str, Any]) -> tuple[Stream, dic
             key_properties=keys,
             replication_key=replication_key,
             timestamp_path=_timestamp_path(annotated.get("x-source-timestamp", replication_key)),
-            volatile=[pointer_steps(pointer) for pointer in _texts(annotated.get("x-volatile")) if pointer.strip("/")],
+            volatile=[
+                pointer_steps(pointer)
+                for pointer in _texts(annotated.get("x-volatile"))
+                if pointer.strip("/")
+            ],
             absence=absence,
-            window=_read_window(annotated.get("x-absence-window"), message.stream) if absence == WINDOW else None,
+            window=_read_window(annotated.get("x-absence-window"), message.stream)
+            if absence == WINDOW
+            else None,
             checker=SchemaChecker(schema),
             schema_text=text,
             schema_hash=blake2b(_encode([lasting, keys]), digest_size=16).hexdigest(),

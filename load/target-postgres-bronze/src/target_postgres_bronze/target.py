@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import sys
 from collections import Counter
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Final
@@ -31,7 +32,9 @@ _WITHOUT_DEFAULT: Final = ("port",)
 
 def _settings() -> dict[str, Any]:
     theirs = copy.deepcopy(TargetPostgres.config_jsonschema["properties"])
-    settings = {name: schema for name, schema in theirs.items() if name in _CONNECTION or name.startswith("ssl_")}
+    settings = {
+        name: schema for name, schema in theirs.items() if name in _CONNECTION or name.startswith("ssl_")
+    }
     for name in _SECRETS:
         settings[name] |= {"secret": True, "writeOnly": True}
     for name in _WITHOUT_DEFAULT:
@@ -48,19 +51,21 @@ class _WholeRunReader(SimpleSingerReader):
     def process_lines(
         self, file_input: IO[str] | None, callbacks: dict[str, Callable[[dict[str, Any]], None]]
     ) -> Counter[str]:
-        out = getattr(sys.stdout, "buffer", None) or _TextOut()
+        out: IO[bytes] = getattr(sys.stdout, "buffer", None) or _TextOut()  # type: ignore[assignment]
         code = run_loader(self.target.config, file_input or sys.stdin, out, project.environment())
         if code:
             sys.exit(code)
         return Counter()
 
 
-class _TextOut:
+class _TextOut(io.RawIOBase):
     """Writes bytes to a standard output that takes text only."""
 
-    def write(self, data: bytes) -> int:
-        return sys.stdout.write(data.decode())
+    @override
+    def write(self, data: Any) -> int:
+        return sys.stdout.write(bytes(data).decode())
 
+    @override
     def flush(self) -> None:
         sys.stdout.flush()
 

@@ -35,7 +35,7 @@ def read_timestamp(value: Any) -> datetime | None:
 
 def is_plausible(moment: datetime, now: datetime) -> bool:
     """Tell whether *moment* lies between 1900 and ten years after *now* (both UTC)."""
-    return EARLIEST_YEAR <= moment.year and moment <= now + timedelta(days=365.25 * YEARS_AHEAD)
+    return moment.year >= EARLIEST_YEAR and moment <= now + timedelta(days=365.25 * YEARS_AHEAD)
 
 
 def microseconds(moment: datetime) -> int:
