@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from target_postgres_bronze import identity
 from target_postgres_bronze.copytext import NULL, field_of_bytea, field_of_bytes, field_of_text
@@ -240,6 +240,6 @@ def _ordering(value: Any) -> int | Decimal | None:
     if isinstance(value, str):
         moment = read_timestamp(value)
         return None if moment is None else microseconds(moment)
-    if isinstance(value, int | Decimal) and not isinstance(value, bool) and abs(value) < _LARGEST_ORDERING:
-        return value
+    if type(value) in (int, Decimal) and -_LARGEST_ORDERING < value < _LARGEST_ORDERING:
+        return cast("int | Decimal", value)
     return None
