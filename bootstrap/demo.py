@@ -78,7 +78,7 @@ def _land_invented_hours() -> bool | None:
     if not (ROOT / "plugins" / "extractors" / "tap-toggl.meltano.yml").exists():
         return None
     with _standin() as url:
-        return _run("tap-toggl", {"TAP_TOGGL_API_URL": url, "TOGGL_API_KEY": STANDIN_TOKEN})
+        return _run("tap-toggl", {"TAP_TOGGL_API_URL": url, "TAP_TOGGL_API_TOKEN": STANDIN_TOKEN})
 
 
 def _bronze(*words: str) -> None:

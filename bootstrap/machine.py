@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,7 +68,7 @@ def tool(name: str) -> str:
 
 def say(line: str) -> None:
     """Show a line of progress at once."""
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 - the bootstrap talks to a person
+    print(line, flush=True)  # noqa: T201 - the bootstrap talks to a person
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -147,7 +147,7 @@ plugins:
     pip_url: -e extract/tap-sea
     settings:
     - {name: api_token, sensitive: true}
-    - {name: api_key, sensitive: true, env: SEA_KEY}
+    - {name: api_key, sensitive: true, value: $SEA_KEY}
 """
 
 

@@ -29,9 +29,11 @@ class Plugin:
     definition: dict[str, Any]
 
     def variable(self, setting: dict[str, Any]) -> str:
-        """Return the environment variable that Meltano reads *setting* from."""
-        named = setting.get("env")
-        return str(named or f"{self.name}_{setting['name']}".upper().replace("-", "_").replace(".", "_"))
+        """Return the environment variable that gives *setting*: the one that its value names, else Meltano's own."""
+        value = str(setting.get("value", ""))
+        if value.startswith("$"):
+            return value.strip("${}")
+        return f"{self.name}_{setting['name']}".upper().replace("-", "_").replace(".", "_")
 
     def secrets(self) -> list[str]:
         """Return the variables of its credentials."""

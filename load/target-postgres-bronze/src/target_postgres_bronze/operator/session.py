@@ -22,13 +22,19 @@ if TYPE_CHECKING:
 WIDE = 200
 
 
+#: Settings of the loader that name a database, which Meltano also takes from TARGET_POSTGRES_HOST and so on.
+LOADER_SETTINGS = ("sqlalchemy_url", "host", "port", "user", "password", "database")
+
+
 class OperatorError(Exception):
     """A command cannot do what was asked; the message says why, and the remedy."""
 
 
 def target() -> database.Target:
-    """Return the project's database, the embedded one started where that is meant."""
-    return database.resolve({}, project.environment())
+    """Return the project's database as the loader would find it, the embedded one started where that is meant."""
+    variables = project.environment()
+    config = {name: variables.get(f"TARGET_POSTGRES_{name.upper()}") for name in LOADER_SETTINGS}
+    return database.resolve(config, variables)
 
 
 @contextlib.contextmanager

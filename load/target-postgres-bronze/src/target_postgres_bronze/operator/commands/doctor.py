@@ -47,7 +47,7 @@ class Finding:
 def command() -> None:
     """Check what the project needs; exit code 1 when something keeps it from working."""
     root = project.find_root()
-    findings = [*_programs(), *_disk(root), *_plugins(root), *_database(root)]
+    findings = [*_programs(), *_disk(root), *_plugins(root), *_database()]
     for finding in findings:
         click.echo(
             f"{finding.verdict.value}  {finding.said}" + (f"  ->  {finding.remedy}" if finding.remedy else "")
@@ -119,10 +119,10 @@ def _credentials(plugin: plugins.Plugin, missing: list[str]) -> Finding:
     )
 
 
-def _database(root: Path) -> Iterator[Finding]:
+def _database() -> Iterator[Finding]:
     """Check that the database can be reached, its version, and its layout."""
     try:
-        target = database.resolve({}, project.environment(root))
+        target = session.target()
         with target.connect() as connection:
             number = connection.info.server_version // 10_000
             yield Finding(Verdict.FINE, f"{target.display} answers: PostgreSQL {number}")
