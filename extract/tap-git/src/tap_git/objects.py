@@ -91,7 +91,7 @@ def codec_of(git_object: GitObject) -> str:
     even where it is a guess.
     """
     declared = (git_object.first(b"encoding") or b"").decode("ascii", "replace")
-    content = b"\n".join([git_object.message, *(value for _, value in git_object.headers)])
+    content = b"\n".join([git_object.message, *(part for header in git_object.headers for part in header)])
     return next(codec for codec in (declared, "UTF-8", "ISO-8859-1") if codec and holds(codec, content))
 
 

@@ -113,7 +113,13 @@ def find_repository(git: Git, path: Path) -> Repository:
         GitError: There is none, or it cannot be read; the message says what to do.
     """
     git_dir, common_dir, is_shallow = _locate(git, path)
-    reader = Reader(git, git_dir)
+    try:
+        return _open(Reader(git, git_dir), path, common_dir, is_shallow=is_shallow)
+    except GitError as error:
+        raise GitError(f"Repository {path} cannot be read: {error}. Check it with git fsck.") from None
+
+
+def _open(reader: Reader, path: Path, common_dir: Path, *, is_shallow: bool) -> Repository:
     shallow: frozenset[str] = frozenset()
     if is_shallow:
         shallow = frozenset((common_dir / "shallow").read_text("ascii").split())

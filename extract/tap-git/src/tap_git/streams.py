@@ -68,6 +68,13 @@ class GitStream(RawStream):
             self.report_gap(sentence)
         yield from repositories
 
+    def _by_identity(self) -> dict[str, list[Repository]]:
+        """Put clones of one repository together, in the order of the settings."""
+        clones: dict[str, list[Repository]] = defaultdict(list)
+        for repository in self._repositories():
+            clones[repository.identity].append(repository)
+        return clones
+
     def _provenance(self, repository: Repository, codec: str = "UTF-8") -> dict[str, Any]:
         """Say where a record comes from; the place is no part of it, as the same one may be elsewhere too."""
         provenance = {"repository": repository.identity, "repository_path": str(repository.path)}
@@ -107,43 +114,56 @@ class Commits(GitStream):
 
     @override
     def get_records(self, context: Mapping[str, Any] | None) -> Iterable[dict[str, Any]]:
-        read: dict[str, set[str]] = defaultdict(set)
-        for repository in self._repositories():
-            try:
-                yield from self._new_commits(repository, read[repository.identity])
-            except GitError as error:
-                self.report_gap(f"Repository {repository.path}: {error}. Check it with git fsck.")
+        for identity, clones in self._by_identity().items():
+            yield from self._new_commits(identity, clones)
 
-    def _new_commits(self, repository: Repository, read: set[str]) -> Iterator[Raw]:
-        """Give what is new, then move the state.
+    def _new_commits(self, identity: str, clones: list[Repository]) -> Iterator[Raw]:
+        """Give what is new in a repository, in whichever clones; then move its state, if nothing was left out."""
+        gaps = self._gaps
+        states: dict[str, Any] = self.stream_state.setdefault("repositories", {})
+        question = {
+            "author_emails": sorted(self._tap.author_emails),
+            "limits": [clone.limits for clone in clones if clone.limits],
+        }
+        saved = self._saved_tips(states.get(identity, {}), question)
+        read: set[str] = set()
+        given: set[str] | None = set() if len(clones) > 1 else None
+        for clone in clones:
+            try:
+                tips = clone.tips()
+                yield from self._records(clone, tips, clone.present([*saved, *read]), given)
+                read.update(clone.heads(tips))
+            except GitError as error:
+                self.report_gap(f"Repository {clone.path}: {error}. Check it with git fsck.")
+        if gaps == self._gaps:
+            states[identity] = {"tips": sorted(read), **question}
+
+    def _saved_tips(self, state: dict[str, Any], question: dict[str, Any]) -> list[str]:
+        """Give the ends of the history that the last run has read, if it was asked the same question."""
+        goes_on = self.replication_method != REPLICATION_FULL_TABLE and question.items() <= state.items()
+        tips: list[str] = state["tips"] if goes_on else []
+        return tips
+
+    def _records(
+        self, clone: Repository, tips: list[str], known: list[str], given: set[str] | None
+    ) -> Iterator[Raw]:
+        """Give the wanted commits that *tips* reach and *known* do not.
 
         Args:
-            repository: The repository.
-            read: Ends of history of other clones of it that this run has read.
+            clone: Where to read.
+            tips: Commits that refs name.
+            known: Commits that have been read with all that they reach.
+            given: Notes what was given, so that another clone does not give it again. None: there is no other.
         """
-        gaps = self._gaps
-        emails = sorted(self._tap.author_emails)
-        states: dict[str, Any] = self.stream_state.setdefault("repositories", {})
-        saved = states.get(repository.identity, {})
-        goes_on = self.replication_method != REPLICATION_FULL_TABLE
-        same_question = goes_on and (saved.get("author_emails"), saved.get("limits")) == (
-            emails,
-            repository.limits,
-        )
-        tips = repository.tips()
-        known = repository.present([*(saved["tips"] if same_question else ()), *read])
-        with closing(ChangesReader(repository)) as changes, repository.objects() as objects:
-            for commit in repository.commits(tips, known):
-                record = self._commit(repository, commit, objects, changes)
+        with closing(ChangesReader(clone)) as changes, clone.objects() as objects:
+            for commit in clone.commits(tips, known):
+                if given is not None:
+                    if commit in given:
+                        continue
+                    given.add(commit)
+                record = self._commit(clone, commit, objects, changes)
                 if record is not None:
                     yield record
-        read.update(repository.heads(tips))
-        if gaps == self._gaps:
-            states[repository.identity] = {
-                "tips": sorted(read),
-                "author_emails": emails,
-                "limits": repository.limits,
-            }
 
     def _commit(
         self, repository: Repository, commit: str, objects: ObjectReader, changes: ChangesReader
@@ -199,10 +219,7 @@ class Tags(GitStream):
 
     @override
     def get_records(self, context: Mapping[str, Any] | None) -> Iterable[dict[str, Any]]:
-        clones: dict[str, list[Repository]] = defaultdict(list)
-        for repository in self._repositories():
-            clones[repository.identity].append(repository)
-        for identity, repositories in clones.items():
+        for identity, repositories in self._by_identity().items():
             # A repository that cannot be read may be a clone of this one, and hold the tags that seem gone.
             closing_window = (
                 self.window(None, None, {"repository": identity}) if self.complete else nullcontext()
