@@ -41,6 +41,6 @@ COMMENT ON COLUMN bronze.runs.changed_count IS 'Records that came with other con
 COMMENT ON COLUMN bronze.runs.known_count IS 'Records that were known as they came.';
 COMMENT ON COLUMN bronze.runs.rejected_count IS 'Records and lines that became dead letters.';
 COMMENT ON COLUMN bronze.runs.gone_count IS 'Records found to be gone at the source.';
-COMMENT ON COLUMN bronze.runs.invalid_count IS 'Records that break their schema; they are among new, changed and known.';
+COMMENT ON COLUMN bronze.runs.invalid_count IS 'Records that landed as invalid; they are among new and changed.';
 COMMENT ON COLUMN bronze.runs.archive_path IS 'The run''s file in the raw archive, relative to the archive folder.';
 COMMENT ON COLUMN bronze.runs.error_message IS 'Why it failed.';

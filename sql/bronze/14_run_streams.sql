@@ -21,4 +21,4 @@ COMMENT ON COLUMN bronze.run_streams.changed_count IS 'Records that came with ot
 COMMENT ON COLUMN bronze.run_streams.known_count IS 'Records that were known as they came.';
 COMMENT ON COLUMN bronze.run_streams.rejected_count IS 'Records and lines that became dead letters.';
 COMMENT ON COLUMN bronze.run_streams.gone_count IS 'Records found to be gone at the source.';
-COMMENT ON COLUMN bronze.run_streams.invalid_count IS 'Records that break their schema.';
+COMMENT ON COLUMN bronze.run_streams.invalid_count IS 'Records that landed as invalid.';

@@ -40,10 +40,8 @@ BEGIN
             coalesce(n.known_count, 0) AS known_count,
             coalesce(n.rejected_count, 0) AS rejected_count,
             0 AS gone_count,
-            coalesce(n.invalid_count, 0) AS invalid_count
-        FROM jsonb_to_recordset(counted) AS n (
-            stream text, read_count bigint, known_count bigint, rejected_count bigint, invalid_count bigint
-        )
+            0 AS invalid_count
+        FROM jsonb_to_recordset(counted) AS n (stream text, read_count bigint, known_count bigint, rejected_count bigint)
         UNION ALL
         SELECT
             c.stream,
@@ -53,7 +51,7 @@ BEGIN
             0,
             0,
             CASE WHEN l.change = 'gone' THEN l.record_count ELSE 0 END,
-            0
+            CASE WHEN l.change = 'gone' THEN 0 ELSE l.invalid_count END
         FROM bronze_landed AS l
         INNER JOIN bronze.streams AS c ON c.id = l.stream_id
     ),

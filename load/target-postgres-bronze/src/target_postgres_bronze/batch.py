@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from datetime import date
 
     from target_postgres_bronze.errors import RejectedError
+    from target_postgres_bronze.streams import Stream
+
+
+class Origin(NamedTuple):
+    """Where a record came from: its stream, its line, the line's number in the run, and whether its key is unusable."""
+
+    stream: Stream
+    line: bytes
+    position: int
+    lacks_key: bool
+
+
+class Row(NamedTuple):
+    """A row of bronze_stage in the text form of COPY, without its ord, and the month of its event (None: no time of its own)."""
+
+    fields: bytes
+    month: date | None
 
 
 @dataclass(slots=True)
@@ -17,16 +34,14 @@ class Part:
     """Records of which no two have the same key: they land together, in one transaction.
 
     Attributes:
-        incoming: Rows of bronze_incoming in the text form of COPY, in the order of their ord.
-        stage: Rows of bronze_stage, likewise.
-        origin: For each, its stream, its line number and its line's place in the batch.
-        months: First days of the months that they fall into; of those without a time, None.
+        incoming: Rows of bronze_incoming in the text form of COPY, without their ord.
+        origins: Where each came from.
+        rows: For each its row of bronze_stage, None where it is made only if the record is news.
     """
 
-    incoming: list[bytes] = field(default_factory=list)
-    stage: list[bytes] = field(default_factory=list)
-    origin: list[tuple[str, int, bytes]] = field(default_factory=list)
-    months: list[date | None] = field(default_factory=list)
+    incoming: list[str] = field(default_factory=list)
+    origins: list[Origin] = field(default_factory=list)
+    rows: list[Row | None] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -43,52 +58,60 @@ class Batch:
     """Everything since the last commit.
 
     Attributes:
-        parts: Records; the second occurrence of a key is in the second part, and so on.
-        waves: For each key, the hashes it came with so far.
+        makes_rows: Whether rows are made as records are read; else only for those that turn out to be news.
+        parts: Records; the second content of a key is in the second part, and so on.
         letters: Rejected lines.
         read: RECORD messages and unreadable lines, by stream.
         known: Records equal to one earlier in the batch, by stream.
-        invalid: Records that break their schema, by stream.
         state: The last STATE value in it, to be written when it is committed.
         size: Bytes of the records.
+        rows: How many messages were read into it.
     """
 
-    parts: list[Part] = field(default_factory=list)
-    waves: dict[tuple[int, str], list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    makes_rows: bool = True
+    parts: list[Part] = field(default_factory=lambda: [Part()])
     letters: list[Letter] = field(default_factory=list)
     read: Counter[str] = field(default_factory=Counter)
     known: Counter[str] = field(default_factory=Counter)
-    invalid: Counter[str] = field(default_factory=Counter)
     state: bytes | None = None
     size: int = 0
+    rows: int = 0
+    _contents: dict[tuple[int, str], str | list[str]] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to land or to say."""
-        return not self.read and self.state is None
+        return not self.rows and self.state is None
 
-    @property
-    def rows(self) -> int:
-        """How many messages were read into it."""
-        return self.read.total()
+    def count(self, stream: str, size: int) -> None:
+        """Count a message of *size* bytes."""
+        self.read[stream] += 1
+        self.rows += 1
+        self.size += size
 
     def reject(self, original: bytes, position: int, error: RejectedError) -> None:
         """Take a line that cannot become a row."""
         self.letters.append(Letter(original, position, error))
-        self.read[error.stream] += 1
+        self.count(error.stream, len(original))
 
-    def wave(self, stream_id: int, raw_id: str, content: bytes) -> int | None:
-        """Return the part in which a record's key may stand; None if it repeats what the key has just been.
+    def part_for(self, stream_id: int, raw_id: str, content: str) -> Part | None:
+        """Return the part into which a record goes; None if it repeats what its key has just been.
 
         Args:
             stream_id: Stream and account.
             raw_id: Key.
             content: Content hash, with a mark for degraded answers.
         """
-        hashes = self.waves[stream_id, raw_id]
-        if hashes and hashes[-1] == content:
+        key = (stream_id, raw_id)
+        former = self._contents.get(key)
+        if former is None:
+            self._contents[key] = content
+            return self.parts[0]
+        contents = [former] if isinstance(former, str) else former
+        if contents[-1] == content:
             return None
-        hashes.append(content)
-        while len(self.parts) < len(hashes):
+        contents.append(content)
+        self._contents[key] = contents
+        if len(self.parts) < len(contents):
             self.parts.append(Part())
-        return len(hashes) - 1
+        return self.parts[len(contents) - 1]

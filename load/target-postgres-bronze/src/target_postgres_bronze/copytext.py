@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 NULL: Final = b"\\N"
-_ESCAPES: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+ESCAPES: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 def field_of_text(text: str | None) -> bytes:
@@ -14,7 +14,7 @@ def field_of_text(text: str | None) -> bytes:
         return NULL
     if text.isascii() and text.isprintable() and "\\" not in text:
         return text.encode()
-    return text.translate(_ESCAPES).replace("\x00", "\ufffd").encode("utf-8", "replace")
+    return text.translate(ESCAPES).replace("\x00", "\ufffd").encode("utf-8", "replace")
 
 
 def field_of_bytes(data: bytes) -> bytes:

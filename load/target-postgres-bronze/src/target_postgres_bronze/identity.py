@@ -29,7 +29,7 @@ def key_text(content: dict[str, Any], key_properties: list[str]) -> str | None:
         if value is None:
             return None
         if type(value) is int:
-            return str(value)
+            return shortened(str(value))
         return shortened(text_id(value) if type(value) is str else _json(value))
     values = [content.get(name) for name in key_properties]
     if all(value is None for value in values) or not all(name in content for name in key_properties):

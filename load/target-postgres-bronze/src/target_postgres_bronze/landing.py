@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
-from target_postgres_bronze.batch import Batch, Letter, Part
+from target_postgres_bronze.batch import Batch, Letter, Origin, Part, Row
 from target_postgres_bronze.copytext import field_of_bytea, field_of_text
 from target_postgres_bronze.errors import LoaderError, RejectedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from datetime import date, datetime
+    from datetime import date
 
     from target_postgres_bronze.session import Session
     from target_postgres_bronze.streams import Stream, Window
@@ -26,6 +26,30 @@ _MONTHS_AT_ONCE: Final = 100
 #: Gone records per transaction.
 _GONE_AT_ONCE: Final = 10_000
 _STEPS: Final = json.dumps(["read", "check", "judge", "land"])
+
+
+#: What a transaction of the run begins with: one time for all its rows.
+_BEGIN_PART: Final = (
+    "SELECT set_config('bronze.ingested_at', clock, true), set_config('bronze.started_at', clock, true), "
+    "set_config('bronze.steps', %s, true) FROM CAST(clock_timestamp() AT TIME ZONE 'UTC' AS text) AS clock"
+)
+#: The partition of a month, or of the rows that have no time but that of their landing; gives the month.
+_MAKE_PARTITION: Final = (
+    "SELECT CAST(date_trunc('month', day) AS date) FROM (SELECT coalesce(%s, CAST(current_setting('bronze.ingested_at') AS date))) AS d (day), "
+    "public.create_partition_if_not_exists(%s, day)"
+)
+_NAME_RUN: Final = "SELECT set_config('bronze.run_id', %s, false)"
+#: PostgreSQL's errors that are a record's fault.
+_REFUSALS: Final = (
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    psycopg.InternalError,
+    psycopg.errors.ProgramLimitExceeded,
+)
+
+
+class _TooManyMonthsError(Exception):
+    """A part falls into more months than one transaction may touch."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +82,12 @@ class _Figures:
     read: Counter[str] = field(default_factory=Counter)
     known: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
-    invalid: Counter[str] = field(default_factory=Counter)
     letters: list[Letter] = field(default_factory=list)
 
     def rows(self, known_here: Counter[str]) -> str:
         """Return the rows for bronze.keep_books, with records that the transaction itself found to be known."""
         known = self.known + known_here
-        names = self.read.keys() | known.keys() | self.rejected.keys() | self.invalid.keys()
+        names = self.read.keys() | known.keys() | self.rejected.keys()
         return json.dumps(
             [
                 {
@@ -72,7 +95,6 @@ class _Figures:
                     "read_count": self.read[name],
                     "known_count": known[name],
                     "rejected_count": self.rejected[name],
-                    "invalid_count": self.invalid[name],
                 }
                 for name in sorted(names)
             ]
@@ -97,13 +119,14 @@ class Lander:
         self._run = run
         self._after = after
         self._unit = 0
-        self._partitions: set[date | None] = set()
+        self._partitions: set[date] = set()
+        self._made: set[date] = set()
         self._watched: set[int] = set()
         self._figures = _Figures()
         #: Whether every record of this run is in bronze_seen; a broken connection takes that table along.
         self.saw_everything = True
         session.run(lambda connection: self._begin(connection, before))
-        session.on_reconnect = self._resume
+        session.on_reconnect = self._reconnected
 
     def _begin(self, connection: psycopg.Connection[Any], before: list[tuple[str, bytes]]) -> None:
         run = self._run
@@ -111,7 +134,7 @@ class Lander:
             for name, text in before:
                 _run_hook(connection, name, text)
         connection.execute("SELECT bronze.create_source(%s)", [run.source])
-        connection.execute("SELECT set_config('bronze.run_id', %s, false)", [run.run_id])
+        connection.execute(_NAME_RUN, [run.run_id])
         connection.execute(
             "SELECT bronze.begin_run(%s, %s, %s, %s, %s, %s)",
             [
@@ -124,11 +147,15 @@ class Lander:
             ],
         )
 
-    def _resume(self, connection: psycopg.Connection[Any]) -> None:
-        connection.execute("SELECT set_config('bronze.run_id', %s, false)", [self._run.run_id])
-        self._partitions.clear()
+    def _reconnected(self, connection: psycopg.Connection[Any]) -> None:
+        self._resume(connection)
         if self._watched:
             self.saw_everything = False
+
+    def _resume(self, connection: psycopg.Connection[Any]) -> int:
+        """Take the run up on *connection*; give the number of its last committed transaction."""
+        connection.execute(_NAME_RUN, [self._run.run_id])
+        return int(_value(connection.execute("SELECT bronze.resume_run(%s)", [self._run.run_id]).fetchone()))
 
     def stream_id(self, stream: Stream, account: str) -> int:
         """Return the catalog's id of a stream and account, entered if it is new or its schema is."""
@@ -158,8 +185,15 @@ class Lander:
         ).fetchone()
         return int(_value(row))
 
-    def land(self, batch: Batch) -> None:
+    def land(self, batch: Batch, make_row: Callable[[Origin], Row]) -> float:
         """Commit everything in *batch*, rejected lines included.
+
+        Args:
+            batch: The batch.
+            make_row: Makes the row of a record that was read without one.
+
+        Returns:
+            Share of its records that were news.
 
         Raises:
             LoaderError: The database stays away or refuses for a reason that is no record's fault.
@@ -167,91 +201,84 @@ class Lander:
         figures = self._figures  # goes with the first transaction
         figures.read += batch.read
         figures.known += batch.known
-        figures.invalid += batch.invalid
         for letter in batch.letters:
             self._add_letter(letter)
-        for whole in batch.parts:
-            for part in split_by_months(whole):
-                self._land_part(part)
-        if figures.read or figures.letters:
-            self._land_part(Part())
+        news = sum(self._land_part(part, make_row) for part in batch.parts if part.incoming)
+        if figures is self._figures and batch.rows:
+            self._land_part(Part(), make_row)
+        return news / batch.rows if batch.rows else 0.0
 
     def _add_letter(self, letter: Letter) -> None:
         self._figures.letters.append(letter)
         self._figures.rejected[letter.error.stream] += 1
 
-    def _land_part(self, part: Part) -> None:
-        """Land *part*; a record that PostgreSQL refuses is found by halves and becomes a dead letter."""
+    def _land_part(self, part: Part, make_row: Callable[[Origin], Row]) -> int:
+        """Land *part* and return how many of its records were news.
+
+        A record that PostgreSQL refuses is found by halves and becomes a dead letter.
+        """
         try:
-            self._commit(lambda connection: self._write_part(connection, part), set(part.months))
-        except (
-            psycopg.DataError,
-            psycopg.IntegrityError,
-            psycopg.errors.ProgramLimitExceeded,
-            psycopg.InternalError,
-        ) as error:
+            return self._commit(partial(self._write_part, part, make_row))
+        except _TooManyMonthsError:
+            part.rows = [row or make_row(origin) for row, origin in zip(part.rows, part.origins, strict=True)]
+            return sum(self._land_part(piece, make_row) for piece in _split_by_months(part))
+        except _REFUSALS as error:
             if not part.incoming:
                 raise
             if len(part.incoming) > 1:
-                for half in _halves(part):
-                    self._land_part(half)
-                return
-            stream, position, line = part.origin[0]
-            self._add_letter(Letter(line, position, RejectedError(_refusal(error), "database", stream)))
-            self._land_part(Part())
+                return sum(self._land_part(half, make_row) for half in _halves(part))
+            origin = part.origins[0]
+            self._add_letter(
+                Letter(
+                    origin.line,
+                    origin.position,
+                    RejectedError(_refusal(error), "database", origin.stream.name),
+                )
+            )
+            return self._land_part(Part(), make_row)
 
-    def _commit(self, write: Callable[[psycopg.Connection[Any]], Any], months: Iterable[date | None]) -> Any:
+    def _commit(self, write: Callable[[psycopg.Connection[Any]], int]) -> int:
         """Do *write* in a transaction of its own, numbered; done again only where the commit did not go through."""
         unit = self._unit + 1
-        done: list[Any] = []
+        results: list[int] = []
 
-        def attempt(connection: psycopg.Connection[Any]) -> Any:
-            if (
-                done
-                and _value(connection.execute("SELECT bronze.resume_run(%s)", [self._run.run_id]).fetchone())
-                >= unit
-            ):
-                return done[-1]  # the connection broke after the commit
-            moment = self._prepare(connection, months)
-            with connection.transaction():
-                connection.execute(
-                    "SELECT set_config('bronze.ingested_at', %(now)s, true), set_config('bronze.started_at', %(now)s, true), "
-                    "set_config('bronze.steps', %(steps)s, true)",
-                    {"now": moment.isoformat(), "steps": _STEPS},
-                )
-                done.append(write(connection))
-            return done[-1]
+        def attempt(connection: psycopg.Connection[Any]) -> int:
+            # the connection may have broken after the commit
+            if not results or self._resume(connection) < unit:
+                self._made.clear()
+                with connection.transaction():
+                    connection.execute(_BEGIN_PART, [_STEPS])
+                    results.append(write(connection))
+            return results[-1]
 
         result = self._session.run(attempt)
         self._unit = unit
         self._figures = _Figures()
+        self._partitions |= self._made
+        self._made.clear()
         return result
 
-    def _prepare(self, connection: psycopg.Connection[Any], months: Iterable[date | None]) -> datetime:
-        """Make missing partitions, each in a transaction of its own; give the time at which the part lands (UTC)."""
-        now: datetime = _value(connection.execute("SELECT clock_timestamp() AT TIME ZONE 'UTC'").fetchone())
-        for month in months:
-            first_day = month or now.date().replace(day=1)
-            if first_day not in self._partitions:
-                connection.execute(
-                    "SELECT public.create_partition_if_not_exists(%s, %s)", [self._run.source, first_day]
-                )
-                self._partitions.add(first_day)
-        return now
-
-    def _write_part(self, connection: psycopg.Connection[Any], part: Part) -> None:
+    def _write_part(
+        self, part: Part, make_row: Callable[[Origin], Row], connection: psycopg.Connection[Any]
+    ) -> int:
         cursor = connection.cursor(binary=True)
         known: Counter[str] = Counter()
+        news: list[int] = []
         if part.incoming:
-            _copy(cursor, "COPY bronze_incoming FROM STDIN", part.incoming)
+            _copy(
+                cursor,
+                "COPY bronze_incoming FROM STDIN",
+                "".join([f"{place}\t{row}" for place, row in enumerate(part.incoming)]).encode(
+                    "utf-8", "replace"
+                ),
+            )
             cursor.execute("SELECT bronze.judge(%s, %s::integer[])", [self._run.source, list(self._watched)])
             news = _value(cursor.fetchone())
-            if len(news) == len(part.stage):
-                _copy(cursor, "COPY bronze_stage FROM STDIN", part.stage)
-            else:
-                known = Counter(stream for stream, _position, _line in part.origin)
-                known.subtract(Counter(part.origin[place][0] for place in news))
-                _copy(cursor, "COPY bronze_stage FROM STDIN", [part.stage[place] for place in news])
+            if len(news) < len(part.incoming):
+                known = Counter(origin.stream.name for origin in part.origins)
+                known.subtract(Counter(part.origins[place].stream.name for place in news))
+        if news:
+            self._stage(cursor, part, news, make_row)
             for name, text in self._after:
                 _run_hook(connection, name, text)
             landed = _value(
@@ -263,10 +290,33 @@ class Lander:
                     "takes rows away or does not call bronze.land(); nothing was committed."
                 )
         self._keep_books(cursor, known)
+        return len(news)
+
+    def _stage(
+        self, cursor: psycopg.Cursor[Any], part: Part, news: list[int], make_row: Callable[[Origin], Row]
+    ) -> None:
+        """Send the rows of the news, and make the partitions in which they land."""
+        lines: list[bytes] = []
+        months: set[date | None] = set()
+        for place in news:
+            row = part.rows[place]
+            if row is None:
+                row = part.rows[place] = make_row(part.origins[place])
+            lines.append(b"%d\t%b" % (place, row.fields))
+            months.add(row.month)
+        if len(months) > _MONTHS_AT_ONCE:
+            raise _TooManyMonthsError
+        for month in months:
+            if month not in self._partitions:
+                cursor.execute(_MAKE_PARTITION, [month, self._run.source])
+                self._made.add(_value(cursor.fetchone()))
+        _copy(cursor, "COPY bronze_stage FROM STDIN", b"".join(lines))
 
     def _keep_books(self, cursor: psycopg.Cursor[Any], known: Counter[str]) -> None:
         if self._figures.letters:
-            _copy(cursor, "COPY bronze_rejected FROM STDIN", map(_letter_row, self._figures.letters))
+            _copy(
+                cursor, "COPY bronze_rejected FROM STDIN", b"".join(map(_letter_row, self._figures.letters))
+            )
         cursor.execute(
             "SELECT bronze.keep_books(%s, %s, %s)",
             [self._run.run_id, self._unit + 1, self._figures.rows(+known)],
@@ -281,7 +331,7 @@ class Lander:
         """
         for stream_id in stream.ids.values() if stream.ids else self._only_account(stream):
             write = partial(self._write_gone, stream_id, window)
-            while self._commit(write, ()):
+            while self._commit(write):
                 pass
 
     def _only_account(self, stream: Stream) -> list[int]:
@@ -336,16 +386,12 @@ class Lander:
         self._session.close()
 
 
-def split_by_months(part: Part) -> Iterator[Part]:
-    """Split a part that falls into more months than one transaction may touch; else give it as it is."""
-    months = sorted(set(part.months), key=lambda month: (month is None, month))
-    if len(months) <= _MONTHS_AT_ONCE:
-        if part.incoming:
-            yield part
-        return
+def _split_by_months(part: Part) -> Iterator[Part]:
+    """Split a part whose rows are made into parts that fall into few months each."""
+    months = sorted({row.month for row in part.rows if row}, key=lambda month: (month is None, month))
     for start in range(0, len(months), _MONTHS_AT_ONCE):
         chosen = set(months[start : start + _MONTHS_AT_ONCE])
-        yield _chosen(part, [place for place, month in enumerate(part.months) if month in chosen])
+        yield _chosen(part, [place for place, row in enumerate(part.rows) if row and row.month in chosen])
 
 
 def _halves(part: Part) -> tuple[Part, Part]:
@@ -354,15 +400,12 @@ def _halves(part: Part) -> tuple[Part, Part]:
 
 
 def _chosen(part: Part, places: Iterable[int]) -> Part:
-    """Return a part of the rows at *places*, numbered anew."""
-    chosen = Part()
-    for place in places:
-        number = b"%d\t" % len(chosen.incoming)
-        chosen.incoming.append(number + part.incoming[place].partition(b"\t")[2])
-        chosen.stage.append(number + part.stage[place].partition(b"\t")[2])
-        chosen.origin.append(part.origin[place])
-        chosen.months.append(part.months[place])
-    return chosen
+    """Return a part of the records at *places*."""
+    return Part(
+        [part.incoming[place] for place in places],
+        [part.origins[place] for place in places],
+        [part.rows[place] for place in places],
+    )
 
 
 def _letter_row(letter: Letter) -> bytes:
@@ -381,9 +424,9 @@ def _letter_row(letter: Letter) -> bytes:
     )
 
 
-def _copy(cursor: psycopg.Cursor[Any], statement: str, rows: Iterable[bytes]) -> None:
+def _copy(cursor: psycopg.Cursor[Any], statement: str, rows: bytes) -> None:
     with cursor.copy(statement.encode()) as copy:
-        copy.write(b"".join(rows))
+        copy.write(rows)
 
 
 def _run_hook(connection: psycopg.Connection[Any], name: str, text: bytes) -> None:

@@ -7,22 +7,27 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from target_postgres_bronze.batch import Batch
 from target_postgres_bronze.errors import LoaderError, RejectedError
 from target_postgres_bronze.messages import Message, read_message
+from target_postgres_bronze.records import RecordReader
 from target_postgres_bronze.streams import FULL, WINDOW, Stream, read_schema
+from target_postgres_bronze.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from target_postgres_bronze.archive import Archive
     from target_postgres_bronze.landing import Lander
-    from target_postgres_bronze.records import RecordReader
 
 log = logging.getLogger(__name__)
 #: A batch is landed at this size even if it has fewer rows: what waits for a commit lies in memory.
+#: Below this share of news, rows are made only for the news.
+_MOSTLY_KNOWN: Final = 0.5
 _CUT: Final = "the tap broke off in the middle of this message"
 _LARGEST_BATCH: Final = 32 * 1024 * 1024
 
@@ -33,7 +38,7 @@ class Loader:
     def __init__(  # noqa: PLR0913, PLR0917 - the parts of a run meet here
         self,
         lander: Lander,
-        reader: RecordReader,
+        now: datetime,
         archive: Archive,
         confirm: Callable[[bytes], None],
         annotations: Mapping[str, Mapping[str, Any]],
@@ -43,14 +48,14 @@ class Loader:
 
         Args:
             lander: Where batches go.
-            reader: Reads records.
+            now: Time of the run (UTC).
             archive: Keeps the bytes.
             confirm: Writes a STATE value that is safe.
             annotations: Further annotations by stream, from the settings.
             batch_rows: Messages per batch.
         """
         self._lander = lander
-        self._reader = reader
+        self._reader = RecordReader(self.stream_id, now)
         self._archive = archive
         self._confirm = confirm
         self._annotations = annotations
@@ -59,6 +64,8 @@ class Loader:
         self._rest = b""
         self._position = 0
         self._batch = Batch()
+        self._worker: Worker[None] = Worker()
+        self._share_of_news = 1.0
         self._waiting_since: float | None = None
         #: When each stream began, in seconds of the monotonic clock.
         self.started: dict[str, float] = {}
@@ -71,7 +78,7 @@ class Loader:
         for line in lines:
             self._take(line)
             if self._batch.rows >= self._batch_rows or self._batch.size >= _LARGEST_BATCH:
-                self.flush()
+                self._land()
         if self._waiting_since is None and not self._batch.is_empty:
             self._waiting_since = time.monotonic()
 
@@ -80,14 +87,31 @@ class Loader:
         return 0.0 if self._waiting_since is None else time.monotonic() - self._waiting_since
 
     def flush(self) -> None:
-        """Land what has come, and confirm its state."""
-        batch, self._batch, self._waiting_since = self._batch, Batch(), None
+        """Land what has come, confirm its state, and return when that is done."""
+        self._land()
+        self._worker.wait()
+
+    def _land(self) -> None:
+        """Hand the batch over to be landed, as soon as the one before it is."""
+        batch, self._waiting_since = self._batch, None
         if batch.is_empty:
             return
         self._archive.sync()
-        self._lander.land(batch)
+        self._worker.start(partial(self._commit, batch))
+        self._batch = Batch(makes_rows=self._share_of_news > _MOSTLY_KNOWN)
+
+    def _commit(self, batch: Batch) -> None:
+        """Land *batch* and confirm its state; runs beside the reading."""
+        share = self._lander.land(batch, self._reader.make_row)
+        if batch.rows:
+            self._share_of_news = share
         if batch.state is not None:
             self._confirm(batch.state)
+
+    def stream_id(self, stream: Stream, account: str) -> int:
+        """Return the catalog's id of a stream and account; the connection is the landing's until that is done."""
+        self._worker.wait()
+        return self._lander.stream_id(stream, account)
 
     def end(self, *, complete: bool) -> None:
         """Land the rest.

@@ -70,17 +70,23 @@ def read_payload(raw: bytes) -> Payload:
         or b"\\u0000" in raw
         or b"E+" in canonical
         or b"E-" in canonical
-        # names stand before '":'; fewer of them after reading means that equal ones were merged
-        or raw.count(b'":') != canonical.count(b'":')
-        or (b"-0" in raw and _NEGATIVE_ZERO.search(raw))
+        or b"-0." in canonical
+        # equal names that were merged and a lost sign of zero make it shorter
+        or (len(raw) != len(canonical) and _is_shorter_than_sent(raw, canonical))
     ):
         return _read_exactly(raw, raw.decode())
     return Payload(content, raw, "", canonical)
 
 
-def content_hash(canonical: bytes) -> bytes:
-    """Return the hash by which contents are compared: BLAKE2b of 16 bytes over the canonical form."""
-    return blake2b(canonical, digest_size=HASH_BYTES).digest()
+def _is_shorter_than_sent(raw: bytes, canonical: bytes) -> bool:
+    """Tell whether reading lost something, not just blanks or escapes; in doubt, yes."""
+    # a name stands before '":'; fewer of them after reading means that equal ones were merged
+    return raw.count(b'":') != canonical.count(b'":') or _NEGATIVE_ZERO.search(raw) is not None
+
+
+def content_hash(canonical: bytes) -> str:
+    """Return the hash by which contents are compared: BLAKE2b of 16 bytes over the canonical form, hexadecimal."""
+    return blake2b(canonical, digest_size=HASH_BYTES).hexdigest()
 
 
 def canonical_without(content: dict[str, Any], volatile: list[list[str]]) -> bytes:

@@ -26,7 +26,6 @@ from target_postgres_bronze.loader import Loader
 from target_postgres_bronze.messages import read_message
 from target_postgres_bronze.messages_in import Interrupt, read_chunks
 from target_postgres_bronze.project import ProjectError
-from target_postgres_bronze.records import RecordReader
 from target_postgres_bronze.session import Session
 from target_postgres_bronze.settings import Settings, read_settings
 from target_postgres_bronze.streams import read_schema
@@ -108,10 +107,9 @@ class _Work:
             folder = settings.archive_dir or project.archive_dir(base)
             self.archive = FileArchive(folder / run.archive_path)
         self.lander = Lander(session, run, before, after)
-        reader = RecordReader(self.lander.stream_id, datetime.now(UTC).replace(tzinfo=None))
         self.loader = Loader(
             self.lander,
-            reader,
+            datetime.now(UTC).replace(tzinfo=None),
             self.archive,
             partial(_confirm, out),
             settings.stream_annotations,

@@ -8,7 +8,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from target_postgres_bronze import identity
-from target_postgres_bronze.copytext import NULL, field_of_bytea, field_of_bytes, field_of_text
+from target_postgres_bronze.batch import Origin, Row
+from target_postgres_bronze.copytext import ESCAPES, NULL, field_of_bytes, field_of_text
+from target_postgres_bronze.messages import read_message
 from target_postgres_bronze.payload import Payload, canonical_without, content_hash, read_payload
 from target_postgres_bronze.provenance import NONE, Provenance, json_field, read_provenance
 from target_postgres_bronze.schemas import describe_fields
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from target_postgres_bronze.messages import Message
     from target_postgres_bronze.streams import Stream
 
+_NULL: Final = "\\N"
 VALID: Final = "valid"
 WARNING: Final = "warning"
 INVALID: Final = "invalid"
@@ -59,69 +62,74 @@ class RecordReader:
         payload = read_payload(bytes(message.record))
         provenance = self._read_provenance(bytes(message.provenance))
         content = payload.content
-        checks = _Checks(stream, payload)
-        moment = self._moment(stream, provenance, content, checks)
-        raw_id = identity.key_text(content, stream.key_properties) if provenance.raw_id is None else None
         ordering = _ordering(content.get(stream.replication_key)) if stream.replication_key else None
-        declared = len(stream.checker.declared)
-        present = declared and len(content) - len(checks.undeclared)
+        raw_id = identity.key_text(content, stream.key_properties) if provenance.raw_id is None else None
+        row = None
+        if batch.makes_rows:
+            row = self._make_row(stream, message, payload, position, lacks_key=raw_id is None)
         canonical = payload.canonical
         if stream.volatile:
             canonical = canonical_without(content, stream.volatile) + payload.loss.encode()
         digest = content_hash(canonical)
-        keyless = False
+        keyless = lacks_key = False
         if raw_id is None:
-            raw_id, keyless = self._name_without_key(stream, provenance, digest, checks)
+            raw_id, keyless = self._name_without_key(stream, provenance, digest)
+            lacks_key = keyless and bool(stream.key_properties)
 
-        stream_id = self._stream_id(stream, provenance.account)
-        batch.read[stream.name] += 1
-        batch.size += len(line)
-        if checks.status == INVALID:
-            batch.invalid[stream.name] += 1
-        wave = batch.wave(stream_id, raw_id, b"degraded" + digest if provenance.degraded else digest)
-        if wave is None:
+        stream_id = stream.ids.get(provenance.account) or self._stream_id(stream, provenance.account)
+        batch.count(stream.name, len(line))
+        part = batch.part_for(stream_id, raw_id, f"{digest}-" if provenance.degraded else digest)
+        if part is None:
             batch.known[stream.name] += 1
             return
-        part = batch.parts[wave]
-        ord_field = b"%d" % len(part.incoming)
+        ordered_by = _NULL if ordering is None else ordering
+        marks = f"{'t' if provenance.degraded else 'f'}\t{'t' if keyless else 'f'}"
         part.incoming.append(
-            b"%b\t%d\t%b\t%b\t%b\t%b\t%b\n"
-            % (
-                ord_field,
-                stream_id,
-                field_of_text(raw_id),
-                field_of_bytea(digest),
-                NULL if ordering is None else str(ordering).encode(),
-                b"t" if provenance.degraded else b"f",
-                b"t" if keyless else b"f",
-            )
+            f"{stream_id}\t{raw_id.translate(ESCAPES)}\t\\\\x{digest}\t{ordered_by}\t{marks}\n"
         )
-        part.stage.append(
-            b"%b\t%b\t%b\t%b\t%d\t%b\t%b\t%b\t%b\t%d\t%d\t%b\t%b\n"
-            % (
-                ord_field,
-                field_of_bytes(payload.text),
-                _moment_field(moment),
-                _moment_field(read_timestamp(message.time_extracted)),
-                position,
-                checks.status.encode(),
-                field_of_text(checks.message()),
-                self._metadata(provenance, payload, message),
-                stream.schema_hash.encode(),
-                declared,
-                present,
-                checks.outcome(),
-                provenance.columns,
-            )
+        part.origins.append(Origin(stream, line, position, lacks_key))
+        part.rows.append(row)
+
+    def make_row(self, origin: Origin) -> Row:
+        """Make the row of a record that was read without one."""
+        message = read_message(origin.line)
+        payload = read_payload(bytes(message.record))
+        return self._make_row(origin.stream, message, payload, origin.position, lacks_key=origin.lacks_key)
+
+    def _make_row(
+        self, stream: Stream, message: Message, payload: Payload, position: int, *, lacks_key: bool
+    ) -> Row:
+        provenance = self._read_provenance(bytes(message.provenance))
+        content = payload.content
+        checks = _Checks(stream, payload)
+        if lacks_key and stream.key_properties and provenance.raw_id is None:
+            checks.fail("key", f"key {describe_fields(stream.key_properties)}: missing or null")
+        moment = self._moment(stream, provenance, content, checks)
+        declared = len(stream.checker.declared)
+        present = declared and len(content) - len(checks.undeclared)
+        fields = b"%b\t%b\t%b\t%d\t%b\t%b\t%b\t%b\t%d\t%d\t%b\t%b\n" % (
+            field_of_bytes(payload.text),
+            _moment_field(moment),
+            _moment_field(read_timestamp(message.time_extracted)),
+            position,
+            checks.status.encode(),
+            field_of_text(checks.message()),
+            _metadata(provenance, payload, message),
+            stream.schema_hash.encode(),
+            declared,
+            present,
+            checks.outcome(),
+            provenance.columns,
         )
-        part.origin.append((stream.name, position, line))
-        part.months.append(date(moment.year, moment.month, 1) if moment else None)
+        return Row(fields, date(moment.year, moment.month, 1) if moment else None)
 
     def _read_provenance(self, raw: bytes) -> Provenance:
-        # the records of one answer have the same
-        if raw != self._provenance[0]:
-            self._provenance = (raw, read_provenance(raw))
-        return self._provenance[1]
+        # the records of one answer have the same; rows may be made in another thread meanwhile
+        last, provenance = self._provenance
+        if raw != last:
+            provenance = read_provenance(raw)
+            self._provenance = (raw, provenance)
+        return provenance
 
     def _moment(
         self, stream: Stream, provenance: Provenance, content: dict[str, Any], checks: _Checks
@@ -140,28 +148,27 @@ class RecordReader:
             return None
         return moment
 
-    def _name_without_key(
-        self, stream: Stream, provenance: Provenance, digest: bytes, checks: _Checks
-    ) -> tuple[str, bool]:
+    def _name_without_key(self, stream: Stream, provenance: Provenance, digest: str) -> tuple[str, bool]:
         """Return the ``raw_id`` of a record that has no key of its own, and whether its content is its identity."""
         if provenance.raw_id is not None and stream.key_properties:
             return identity.shortened(identity.text_id(provenance.raw_id)), False
-        base = digest.hex() if provenance.raw_id is None else identity.shortened(provenance.raw_id)
+        base = (
+            digest if provenance.raw_id is None else identity.shortened(identity.text_id(provenance.raw_id))
+        )
         number = provenance.occurrence
         if number is None:
             number = self._occurrences.next(stream.name, provenance.account, provenance.scope, base)
-        if stream.key_properties:
-            checks.fail("key", f"key {describe_fields(stream.key_properties)}: missing or null")
-            return f"#{base}#{number}", True
-        return f"{base}#{number}", True
+        # no key is written with a sign of number at its beginning
+        return f"{'#' if stream.key_properties else ''}{base}#{number}", True
 
-    def _metadata(self, provenance: Provenance, payload: Payload, message: Message) -> bytes:
-        if not provenance.metadata and not payload.loss:
-            return NULL
-        metadata = provenance.metadata
-        if payload.loss:
-            metadata = {**metadata, "raw_base64": base64.b64encode(bytes(message.record)).decode()}
-        return json_field(metadata)
+
+def _metadata(provenance: Provenance, payload: Payload, message: Message) -> bytes:
+    if not provenance.metadata and not payload.loss:
+        return NULL
+    metadata = provenance.metadata
+    if payload.loss:
+        metadata = {**metadata, "raw_base64": base64.b64encode(bytes(message.record)).decode()}
+    return json_field(metadata)
 
 
 class _Checks:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 EARLIEST_YEAR: Final = 1900
 YEARS_AHEAD: Final = 10
+_NO_OFFSET: Final = timedelta(0)
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - the columns are in UTC without a zone
 _DIGITS: Final = re.compile(r"-?\d{9,19}(\.\d+)?")
 _SPACED_ZONE: Final = re.compile(r"^(.*\d)\s+(UTC|GMT|Z|[+-]\d\d:?\d\d)$")
@@ -48,9 +49,11 @@ def _from_text(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         moment = _from_odd_text(text.strip())
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(UTC).replace(tzinfo=None)
-    return moment
+    zone = moment.tzinfo
+    if zone is None:
+        return moment
+    naive = moment.replace(tzinfo=None)
+    return naive if zone is UTC else naive - (moment.utcoffset() or _NO_OFFSET)
 
 
 def _from_odd_text(text: str) -> datetime:
