@@ -78,6 +78,7 @@ class TogglStream(RawStream):
         sentence = f"{self.name}: {error}"
         if not isinstance(error, NotAvailableError | QuotaUsedUpError):
             self._tap.failures.append(sentence)
+            self._tap.fail_on_gaps = True  # type: ignore[misc] # this run's alone, other gaps are no failure
         self.report_gap(sentence)
 
     def remember(self, **values: Any) -> None:

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from tap_kit import Raw
     from tap_toggl.client import Answer
 
-BEGINNING, END = "1900-01-01T00:00:00+00:00", "2200-01-01T00:00:00+00:00"
-"""A window that holds every dated object: absence is told per workspace, not per time."""
-
 
 class ChangingList(TogglStream):
     """A list with ``since``.
@@ -97,7 +94,7 @@ class ChangingList(TogglStream):
         """Let absence be judged in a workspace that is still the user's and answered with something."""
         if workspace_id not in judged or workspace_id not in self.account.workspace_ids:
             return nullcontext()
-        return self.window(BEGINNING, END, {self.workspace_field: workspace_id})
+        return self.window(None, None, {self.workspace_field: workspace_id})  # of all times
 
 
 class Clients(ChangingList):

@@ -150,9 +150,10 @@ class TapToggl(RawTap):
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        errors = [*self._setting_errors(), *super()._validate_config(raise_errors=False)]
+        general = super()._validate_config(raise_errors=False)  # fills in the defaults
+        errors = self._setting_errors() or general
         if errors and raise_errors:
-            raise ConfigValidationError(errors[0], errors=errors[:1])
+            raise ConfigValidationError(" ".join(errors), errors=errors)
         return errors
 
     def _setting_errors(self) -> list[str]:

@@ -7,7 +7,17 @@ at 1000 entries, deleted entries that only ``since`` shows, hourly quotas, pages
 from tap_toggl.standin.account import Account
 from tap_toggl.standin.answers import Answer
 from tap_toggl.standin.clock import Clock
-from tap_toggl.standin.invented import TOKEN, years_account
+from tap_toggl.standin.invented import CHOIR, STUDIO, TOKEN, small_account, years_account
 from tap_toggl.standin.server import StandIn
 
-__all__ = ["TOKEN", "Account", "Answer", "Clock", "StandIn", "years_account"]
+__all__ = [
+    "CHOIR",
+    "STUDIO",
+    "TOKEN",
+    "Account",
+    "Answer",
+    "Clock",
+    "StandIn",
+    "small_account",
+    "years_account",
+]
