@@ -11,12 +11,27 @@ from bootstrap.machine import ROOT, environment, say, tool
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Name and command of each check; the programs are `.venv`'s.
+SCHEMA_OF = ("check-jsonschema", "--quiet", "--builtin-schema")
+
+
+def _found(*patterns: str) -> list[str]:
+    """Return the paths of the project that fit *patterns*, relative to its folder."""
+    return sorted(str(path.relative_to(ROOT)) for pattern in patterns for path in ROOT.glob(pattern))
+
+
+#: Name and command of each check; the programs are `.venv`'s. mypy takes one package at a time, since each may have
+#: a conftest.py.
 CHECKS = (
     ("ruff", ("ruff", "check", "--quiet", ".")),
     ("ruff format", ("ruff", "format", "--check", "--quiet", ".")),
-    ("mypy", ("mypy", "--no-error-summary", ".")),
+    *(
+        (f"mypy {folder}", ("mypy", "--no-error-summary", folder))
+        for folder in _found("bootstrap", "tests", "benchmarks", "extract/*", "load/*")
+    ),
     ("sqlfluff", ("sqlfluff", "lint", "--disable-progress-bar", "sql")),
+    ("Meltano's files", (*SCHEMA_OF, "vendor.meltano", "meltano.yml", *_found("plugins/*/*.meltano.yml"))),
+    ("compose file", (*SCHEMA_OF, "vendor.compose-spec", "docker-compose.yml")),
+    ("lock file", ("uv", "lock", "--check", "--offline", "--quiet")),
 )
 
 
