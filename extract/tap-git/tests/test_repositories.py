@@ -29,19 +29,19 @@ def script(path: Path, text: str) -> str:
     [
         (
             lambda _: None,
-            "Repository {} does not exist. Correct the setting repositories (TAP_GIT_REPOSITORIES).",
+            "Repository {} does not exist. Name local repositories in the setting repositories (TAP_GIT_REPOSITORIES).",
         ),
         (
             lambda path: path.mkdir(),
-            "{} is no Git repository. Correct the setting repositories (TAP_GIT_REPOSITORIES).",
+            "{} is no Git repository. Name local repositories in the setting repositories (TAP_GIT_REPOSITORIES).",
         ),
         (
             lambda path: path.write_text("x"),
-            "Repository {} is no folder that this user may read. Correct the setting repositories (TAP_GIT_REPOSITORIES).",
+            "Repository {} is no folder that this user may read. Name local repositories in the setting repositories (TAP_GIT_REPOSITORIES).",
         ),
         (
             lambda path: (path.mkdir(), (path / ".git").write_text("gitdir: /nowhere\n")),
-            "{} is no Git repository. Correct the setting repositories (TAP_GIT_REPOSITORIES).",
+            "{} is no Git repository. Name local repositories in the setting repositories (TAP_GIT_REPOSITORIES).",
         ),
     ],
     ids=["missing", "plain folder", "file", "dangling"],

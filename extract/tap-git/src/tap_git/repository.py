@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
-_SETTING = "Correct the setting repositories (TAP_GIT_REPOSITORIES)."
+_SETTING = "Name local repositories in the setting repositories (TAP_GIT_REPOSITORIES)."
 
 
 @dataclass(frozen=True)
