@@ -1,11 +1,11 @@
--- bronze.register_stream: a stream's entry in the catalog and the schema it came with; gives the entry's id.
+-- bronze.register_stream: a stream's entry in the catalog and the schema it came with; gives the entry.
 CREATE OR REPLACE FUNCTION bronze.register_stream(
     run text, source_name text, stream_name text, account_name text, keys text[], ordered_by text, tap_name text, hash text, declared jsonb
-) RETURNS integer
+) RETURNS bronze.streams
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    stream_id integer;
+    entry bronze.streams;
 BEGIN
     INSERT INTO bronze.schemas AS known (schema_hash, source, stream, json_schema, key_properties)
     VALUES (hash, source_name, stream_name, declared, keys)
@@ -22,8 +22,8 @@ BEGIN
         schema_hash = excluded.schema_hash,
         tap = excluded.tap,
         last_run_id = excluded.last_run_id
-    RETURNING id INTO stream_id;
-    RETURN stream_id;
+    RETURNING * INTO entry;
+    RETURN entry;
 END
 $$;
-COMMENT ON FUNCTION bronze.register_stream(text, text, text, text, text[], text, text, text, jsonb) IS 'Enters a stream and its schema into the catalog; gives its id.';
+COMMENT ON FUNCTION bronze.register_stream(text, text, text, text, text[], text, text, text, jsonb) IS 'Enters a stream and its schema into the catalog.';

@@ -123,6 +123,8 @@ class Lander:
         self._made: set[date] = set()
         self._watched: set[int] = set()
         self._figures = _Figures()
+        #: Whether a stream of this run had records before.
+        self.has_records = False
         #: Whether every record of this run is in bronze_seen; a broken connection takes that table along.
         self.saw_everything = True
         session.run(lambda connection: self._begin(connection, before))
@@ -169,8 +171,8 @@ class Lander:
         return found
 
     def _register(self, connection: psycopg.Connection[Any], stream: Stream, account: str) -> int:
-        row = connection.execute(
-            "SELECT bronze.register_stream(%s, %s, %s, %s, %s::text[], %s, %s, %s, %s)",
+        row: Any = connection.execute(
+            "SELECT id, record_count FROM bronze.register_stream(%s, %s, %s, %s, %s::text[], %s, %s, %s, %s)",
             [
                 self._run.run_id,
                 self._run.source,
@@ -183,7 +185,8 @@ class Lander:
                 stream.schema_text,
             ],
         ).fetchone()
-        return int(_value(row))
+        self.has_records |= row[1] > 0
+        return int(row[0])
 
     def land(self, batch: Batch, make_row: Callable[[Origin], Row]) -> float:
         """Commit everything in *batch*, rejected lines included.

@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 #: A batch is landed at this size even if it has fewer rows: what waits for a commit lies in memory.
 #: Below this share of news, rows are made only for the news.
 _MOSTLY_KNOWN: Final = 0.5
+_UNKNOWN: Final = 1.0
+#: Rejected lines that are named on stderr one by one.
+_NAMED: Final = 10
 _CUT: Final = "the tap broke off in the middle of this message"
 _LARGEST_BATCH: Final = 32 * 1024 * 1024
 
@@ -65,14 +68,16 @@ class Loader:
         self._position = 0
         self._batch = Batch()
         self._worker: Worker[None] = Worker()
-        self._share_of_news = 1.0
+        self._share_of_news = _UNKNOWN
+        self._unsaved: list[bytes] = []
+        self._warnings = 0
         self._waiting_since: float | None = None
         #: When each stream began, in seconds of the monotonic clock.
         self.started: dict[str, float] = {}
 
     def feed(self, chunk: bytes) -> None:
         """Take bytes as the tap wrote them; lands a batch whenever one is full."""
-        self._archive.write(chunk)
+        self._unsaved.append(chunk)
         lines = (self._rest + chunk).split(b"\n")
         self._rest = lines.pop()
         for line in lines:
@@ -93,15 +98,18 @@ class Loader:
 
     def _land(self) -> None:
         """Hand the batch over to be landed, as soon as the one before it is."""
-        batch, self._waiting_since = self._batch, None
-        if batch.is_empty:
+        self._waiting_since = None
+        if self._batch.is_empty:
             return
-        self._archive.sync()
-        self._worker.start(partial(self._commit, batch))
+        self._worker.start(partial(self._commit, self._batch, self._unsaved))
+        self._unsaved = []
         self._batch = Batch(makes_rows=self._share_of_news > _MOSTLY_KNOWN)
 
-    def _commit(self, batch: Batch) -> None:
-        """Land *batch* and confirm its state; runs beside the reading."""
+    def _commit(self, batch: Batch, chunks: list[bytes]) -> None:
+        """Archive what came, land *batch* and confirm its state; runs beside the reading."""
+        for chunk in chunks:
+            self._archive.write(chunk)
+        self._archive.sync()
         share = self._lander.land(batch, self._reader.make_row)
         if batch.rows:
             self._share_of_news = share
@@ -111,7 +119,11 @@ class Loader:
     def stream_id(self, stream: Stream, account: str) -> int:
         """Return the catalog's id of a stream and account; the connection is the landing's until that is done."""
         self._worker.wait()
-        return self._lander.stream_id(stream, account)
+        found = self._lander.stream_id(stream, account)
+        if self._lander.has_records and not self._batch.rows and self._share_of_news is _UNKNOWN:
+            # a stream that was here before brings mostly what is known
+            self._share_of_news, self._batch.makes_rows = 0.0, False
+        return found
 
     def end(self, *, complete: bool) -> None:
         """Land the rest.
@@ -130,28 +142,36 @@ class Loader:
 
     def _take(self, line: bytes, *, is_cut: bool = False) -> None:
         self._position += 1
-        if not line.strip():
-            return
         stream = ""
         try:
             message = read_message(line)
             stream = message.stream
-            self._handle(message, line)
+            if message.type == "RECORD":
+                self._record(message, line)
+            else:
+                self._handle(message)
         except RejectedError as error:
+            if not line.strip():
+                return
             refusal = RejectedError(_CUT, "api") if is_cut else error
             refusal.stream = refusal.stream or stream
-            self._batch.reject(line, self._position, refusal)
+            self._reject(line, refusal)
+
+    def _reject(self, line: bytes, refusal: RejectedError) -> None:
+        self._batch.reject(line, self._position, refusal)
+        self._warnings += 1
+        if self._warnings <= _NAMED:
             log.warning(
                 "%s: line %d: %s. Kept in bronze.dead_letters.",
                 refusal.stream or "?",
                 self._position,
                 refusal.reason,
             )
+        elif self._warnings == _NAMED + 1:
+            log.warning("More lines are rejected and kept in bronze.dead_letters; they are not named here.")
 
-    def _handle(self, message: Message, line: bytes) -> None:
-        if message.type == "RECORD":
-            self._record(message, line)
-        elif message.type == "STATE":
+    def _handle(self, message: Message) -> None:
+        if message.type == "STATE":
             if not bytes(message.value):
                 raise RejectedError("a STATE message needs a value", "api")
             self._batch.state = bytes(message.value)
@@ -171,8 +191,6 @@ class Loader:
         stream = self._streams.get(message.stream)
         if stream is None:
             raise RejectedError("a RECORD came before the SCHEMA of its stream", "api")
-        if not bytes(message.record):
-            raise RejectedError("a RECORD message needs a record", "api")
         self._reader.read(stream, message, line, self._position, self._batch)
         stream.finished = False
 

@@ -56,6 +56,8 @@ def read_payload(raw: bytes) -> Payload:
     Raises:
         RejectedError: They are no JSON object.
     """
+    if not raw:
+        raise RejectedError("a RECORD message needs a record", "api")
     try:
         content = _decode(raw)
         canonical = _encode(content)
