@@ -97,6 +97,7 @@ def _run(tap: str, variables: Mapping[str, str]) -> bool:
         "--environment=demo",
         "--log-format=json",
         "run",
+        "--force",  # a demo that was killed would bar the next one for five minutes
         tap,
         "target-postgres",
     ]

@@ -57,7 +57,8 @@ class Project:
         Raises:
             AssertionError: The run failed.
         """
-        with self.start("run", tap, "target-postgres", **variables) as meltano:
+        # --force: Meltano takes a run that was killed for a living one for another five minutes.
+        with self.start("run", "--force", tap, "target-postgres", **variables) as meltano:
             said, _ = meltano.communicate(timeout=120)
         entries = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
         assert meltano.returncode == 0, "\n".join(entry["event"] for entry in entries)
