@@ -82,6 +82,13 @@ def test_a_missing_settings_file_is_named(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
+def test_a_settings_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    ended = run("--config", str(tmp_path))
+    assert ended.returncode == 1
+    assert f"The settings in {tmp_path} are unreadable (" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_a_state_that_is_no_json_is_named(tmp_path: Path) -> None:
     state = tmp_path / "state.json"
     state.write_text("{")
@@ -101,6 +108,7 @@ def test_gaps_fail_the_run_after_everything_else(tmp_path: Path) -> None:
     ended = run("--config", settings(tmp_path, '{"then": "gap"}'))
     assert ended.returncode == 1
     assert "things: one box is locked. Open it." in ended.stderr
+    assert "Not everything could be read (warnings above: 1). The rest was sent." in ended.stderr
     assert [json.loads(line)["type"] for line in ended.stdout.splitlines()][-1] == "STATE"
 
 

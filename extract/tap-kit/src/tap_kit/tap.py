@@ -97,9 +97,12 @@ class RawTap(Tap):
         """Read the settings files; what is no JSON object is told by file and position."""
         try:
             return super().cb_config(ctx, param, value)
-        except (ValueError, TypeError) as error:
-            reason = "no JSON object" if isinstance(error, TypeError) else f"not JSON ({error})"
-            raise TapError(f"The settings in {', '.join(value)} are {reason}. Give a JSON object.") from None
+        except FileNotFoundError:
+            raise
+        except (OSError, ValueError, TypeError) as error:
+            reason = {OSError: f"unreadable ({error})", ValueError: f"not JSON ({error})"}
+            told = next((text for kind, text in reason.items() if isinstance(error, kind)), "no JSON object")
+            raise TapError(f"The settings in {', '.join(value)} are {told}. Give a JSON object.") from None
 
     @classmethod
     @override
@@ -118,7 +121,9 @@ class RawTap(Tap):
         )
         tap.sync_all()
         if tap.gaps and tap.fail_on_gaps:
-            cls.logger.error("%d parts could not be read; see the warnings above.", len(tap.gaps))
+            cls.logger.error(
+                "Not everything could be read (warnings above: %d). The rest was sent.", len(tap.gaps)
+            )
             sys.exit(1)
 
     @classmethod
