@@ -32,12 +32,12 @@ def short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("short_pages")
-@pytest.mark.parametrize("offset", range(4))
+@pytest.mark.parametrize("offset", range(3))
 def test_run_killed_anywhere_loses_no_record(make_toggler: Callable[..., Toggler], offset: int) -> None:
     toggler = make_toggler(small_account(Clock()), plan="none")
     whole = toggler.run()
     expected = identities(whole)
-    for most in range(offset * 23, len(whole.messages), 92):
+    for most in range(offset * 31, len(whole.messages), 93):
         toggler.state = {}
         killed = toggler.run(most=most)
         assert identities(killed, toggler.run()) == expected, f"killed after {most} messages"

@@ -35,7 +35,7 @@ def expected_reports(account: Account) -> dict[str, str | None]:
 
 @pytest.mark.parametrize(
     "pauses",
-    [[1] * 33, [7] * 6, [1, 1, 100, 1, 95, 31], [0.05] * 8 + [45] * 3],
+    [[1] * 14, [7] * 6, [1, 1, 100, 1, 95, 31], [0.05] * 8 + [45] * 3],
     ids=["daily", "weekly", "pauses of months", "hourly, then rarely"],
 )
 def test_what_landed_follows_the_account_over_months(
@@ -76,7 +76,7 @@ def test_runs_without_news_add_no_versions(toggler: Toggler, ledger: Ledger) -> 
 
 def test_schedule_of_every_hour_keeps_within_the_free_plan(toggler: Toggler) -> None:
     toggler.run()
-    for _ in range(30):
+    for _ in range(21):
         toggler.standin.account.clock.move(3600)
         before = len(toggler.standin.requests)
         toggler.run()
