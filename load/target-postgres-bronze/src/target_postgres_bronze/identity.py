@@ -15,7 +15,9 @@ from typing import Any, Final
 import msgspec
 
 _encode = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
-_AMBIGUOUS: Final = re.compile(r'-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$|["\[{#]|(?:true|false|null)$')
+_AMBIGUOUS: Final = re.compile(
+    r'-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$|["\[{#]|(?:true|false|null)$|.{64}\.\.\.sha256:', re.DOTALL
+)
 #: What PostgreSQL's text cannot hold is written as JSON escapes it.
 _UNWRITABLE: Final = re.compile("[\x00\ud800-\udfff]")
 #: What fits into a btree entry with room to spare; a longer key ends in its hash.

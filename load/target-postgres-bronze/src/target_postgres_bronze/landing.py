@@ -38,6 +38,10 @@ _MAKE_PARTITION: Final = (
     "SELECT CAST(date_trunc('month', day) AS date) FROM (SELECT coalesce(%s, CAST(current_setting('bronze.ingested_at') AS date))) AS d (day), "
     "public.create_partition_if_not_exists(%s, day)"
 )
+#: A known source's table was brought up to date with the layout; touching its view again would wait for its readers.
+_MAKE_SOURCE: Final = (
+    "SELECT bronze.create_source(%s) WHERE NOT EXISTS (SELECT FROM bronze.sources WHERE source = %s)"
+)
 _NAME_RUN: Final = "SELECT set_config('bronze.run_id', %s, false)"
 #: PostgreSQL's errors that are a record's fault.
 _REFUSALS: Final = (
@@ -123,6 +127,8 @@ class Lander:
         self._made: set[date] = set()
         self._watched: set[int] = set()
         self._figures = _Figures()
+        #: Streams of which a line was rejected; the empty name stands for any.
+        self.doubtful: set[str] = set()
         #: Whether a stream of this run had records before.
         self.has_records = False
         #: Whether every record of this run is in bronze_seen; a broken connection takes that table along.
@@ -135,7 +141,7 @@ class Lander:
         with connection.transaction():
             for name, text in before:
                 _run_hook(connection, name, text)
-        connection.execute("SELECT bronze.create_source(%s)", [run.source])
+        connection.execute(_MAKE_SOURCE, [run.source, run.source])
         connection.execute(_NAME_RUN, [run.run_id])
         connection.execute(
             "SELECT bronze.begin_run(%s, %s, %s, %s, %s, %s)",
@@ -213,6 +219,7 @@ class Lander:
 
     def _add_letter(self, letter: Letter) -> None:
         self._figures.letters.append(letter)
+        self.doubtful.add(letter.error.stream)
         self._figures.rejected[letter.error.stream] += 1
 
     def _land_part(self, part: Part, make_row: Callable[[Origin], Row]) -> int:

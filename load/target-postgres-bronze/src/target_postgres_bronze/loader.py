@@ -31,6 +31,16 @@ _MOSTLY_KNOWN: Final = 0.5
 _UNKNOWN: Final = 1.0
 #: Rejected lines that are named on stderr one by one.
 _NAMED: Final = 10
+#: What a fault of the loader itself can raise on one record; the record is kept, and the rest goes on.
+_FAULTS: Final = (
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    RecursionError,
+    AssertionError,
+)
 _CUT: Final = "the tap broke off in the middle of this message"
 _LARGEST_BATCH: Final = 32 * 1024 * 1024
 
@@ -64,7 +74,7 @@ class Loader:
         self._annotations = annotations
         self._batch_rows = batch_rows
         self._streams: dict[str, Stream] = {}
-        self._rest = b""
+        self._rest: list[bytes] = []
         self._position = 0
         self._batch = Batch()
         self._worker: Worker[None] = Worker()
@@ -78,8 +88,12 @@ class Loader:
     def feed(self, chunk: bytes) -> None:
         """Take bytes as the tap wrote them; lands a batch whenever one is full."""
         self._unsaved.append(chunk)
-        lines = (self._rest + chunk).split(b"\n")
-        self._rest = lines.pop()
+        head, end, tail = chunk.rpartition(b"\n")
+        if not end:
+            self._rest.append(chunk)
+            return
+        lines = b"".join([*self._rest, head]).split(b"\n")
+        self._rest = [tail]
         for line in lines:
             self._take(line)
             if self._batch.rows >= self._batch_rows or self._batch.size >= _LARGEST_BATCH:
@@ -131,9 +145,10 @@ class Loader:
         Args:
             complete: The tap closed its output by itself; a line without an end, and records that were not seen, mean something.
         """
-        if complete and self._rest.strip():
-            self._take(self._rest, is_cut=True)
-        self._rest = b""
+        rest = b"".join(self._rest)
+        if complete and rest.strip():
+            self._take(rest, is_cut=True)
+        self._rest = []
         self.flush()
         if complete:
             for stream in self._streams.values():
@@ -156,9 +171,14 @@ class Loader:
             refusal = RejectedError(_CUT, "api") if is_cut else error
             refusal.stream = refusal.stream or stream
             self._reject(line, refusal)
+        except _FAULTS as error:
+            self._reject(
+                line, RejectedError(f"the loader fails on it ({type(error).__name__})", "system", stream)
+            )
 
     def _reject(self, line: bytes, refusal: RejectedError) -> None:
         self._batch.reject(line, self._position, refusal)
+        self._lander.doubtful.add(refusal.stream)
         self._warnings += 1
         if self._warnings <= _NAMED:
             log.warning(
@@ -197,7 +217,12 @@ class Loader:
     def _schema(self, message: Message) -> None:
         stream, _tap = read_schema(message, self._annotations.get(message.stream, {}))
         former = self._streams.get(stream.name)
-        if former and (former.schema_hash, former.absence) == (stream.schema_hash, stream.absence):
+        # of a window it counts which accounts come after its beginning
+        if (
+            former
+            and stream.absence != WINDOW
+            and (former.schema_hash, former.absence) == (stream.schema_hash, stream.absence)
+        ):
             stream.ids = former.ids
         self._streams[stream.name] = stream
         self.started.setdefault(stream.name, time.monotonic())
@@ -220,6 +245,12 @@ class Loader:
         if not self._lander.saw_everything:
             log.warning(
                 "%s: the connection broke during this run, so what is gone at the source cannot be told. The next run will tell.",
+                stream.name,
+            )
+            return
+        if self._lander.doubtful & {stream.name, ""}:
+            log.warning(
+                "%s: records were rejected, so what is gone at the source cannot be told. See bronze.dead_letters.",
                 stream.name,
             )
             return

@@ -28,6 +28,7 @@ _encode = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
 _NEGATIVE_ZERO: Final = re.compile(rb"[\s:,\[]-0(?:\.0*)?(?:[eE][+-]?[0-9]+)?[\s,}\]]")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _REPLACEMENT: Final = "\ufffd"
+_HELD_AS_SENT: Final = frozenset({"a negative zero"})
 _TWICE: Final = "a name that stands twice"
 #: Digits that Python's int reads without complaint (its own limit is 4300).
 _LONGEST_INT: Final = 4000
@@ -42,12 +43,14 @@ class Payload:
         text: JSON for ``raw_data``: the record's own bytes, or the nearest that JSONB can hold.
         loss: What JSONB cannot hold of it, in words; empty if it holds everything.
         canonical: The same content for every order of keys and every layout.
+        checkable: The content for the check against a schema; None: as it is.
     """
 
     content: dict[str, Any]
     text: bytes
     loss: str
     canonical: bytes
+    checkable: dict[str, Any] | None = None
 
 
 def read_payload(raw: bytes) -> Payload:
@@ -82,8 +85,10 @@ def read_payload(raw: bytes) -> Payload:
 
 def _is_shorter_than_sent(raw: bytes, canonical: bytes) -> bool:
     """Tell whether reading lost something, not just blanks or escapes; in doubt, yes."""
-    # a name stands before '":'; fewer of them after reading means that equal ones were merged
-    return raw.count(b'":') != canonical.count(b'":') or _NEGATIVE_ZERO.search(raw) is not None
+    # every name has its colon; fewer of them after reading means that equal ones were merged
+    if raw.count(b":") != canonical.count(b":") or b"\\u003" in raw:
+        return True
+    return _NEGATIVE_ZERO.search(raw) is not None
 
 
 def content_hash(canonical: bytes) -> str:
@@ -126,6 +131,17 @@ def _drop(node: Any, path: list[str]) -> None:
             node[name] = None  # the places of the other elements stay
 
 
+class _OddNumber(str):
+    """A number in its own digits, which no Python number holds."""
+
+    __slots__ = ()
+
+
+def nearest(value: Any) -> Any:
+    """Return a JSON value as near as JSONB can hold it."""
+    return _nearest(value, {})
+
+
 def _read_leniently(raw: bytes) -> Payload:
     """Read a record that strict JSON refuses: NaN, lone surrogates, bytes that are no UTF-8, very long numbers."""
     return _read_exactly(raw, raw.decode("utf-8", "surrogateescape"))
@@ -141,28 +157,30 @@ def _read_exactly(raw: bytes, text: str) -> Payload:
             losses[_TWICE] = None
         return found
 
+    def number(digits: str) -> Any:
+        if digits.startswith("-0") and not digits.lower().partition("e")[0].strip("-0."):
+            losses["a negative zero"] = None
+        return _number(digits)
+
     decoder = json.JSONDecoder(
-        strict=False,
-        parse_int=_number,
-        parse_float=_number,
-        parse_constant=Decimal,
-        object_pairs_hook=members,
+        strict=False, parse_int=number, parse_float=number, parse_constant=Decimal, object_pairs_hook=members
     )
     try:
         content = decoder.decode(text)
-        nearest = _nearest(content, losses)
+        held = _nearest(content, losses)
         canonical = _canonical(content)
-        nearest_text = raw if not losses and _is_strict(raw) else _encode(nearest)
+        held_text = raw if not losses.keys() - _HELD_AS_SENT and _is_strict(raw) else _encode(held)
+        checkable = _checkable(content) if losses else content
     except RecursionError:
         raise RejectedError("the record is nested deeper than the loader reads") from None
     except ValueError as error:
         raise RejectedError(f"the record is no JSON ({type(error).__name__})") from None
     if not isinstance(content, dict):
         raise RejectedError("the record is no JSON object", "api")
-    if _NEGATIVE_ZERO.search(raw):
-        losses["a negative zero"] = None
     loss = ", ".join(losses)
-    return Payload(content, nearest_text, loss, canonical + (raw if _TWICE in losses else loss.encode()))
+    return Payload(
+        content, held_text, loss, canonical + (raw if _TWICE in losses else loss.encode()), checkable
+    )
 
 
 def _is_strict(raw: bytes) -> bool:
@@ -175,28 +193,40 @@ def _is_strict(raw: bytes) -> bool:
 
 
 def _number(text: str) -> Any:
-    """Return an integer as int where Python reads it, else a number in all its digits; as text where none can hold it."""
+    """Return an integer as int where Python reads it, else a number in all its digits."""
     if len(text) <= _LONGEST_INT and text.lstrip("-").isdigit():
         return int(text)
     try:
         return Decimal(text)
     except InvalidOperation:
-        return text
+        return _OddNumber(text)
 
 
 def _nearest(value: Any, losses: dict[str, None]) -> Any:
     """Return *value* as near as JSONB can hold it; what it cannot hold is noted in *losses*."""
+    if isinstance(value, _OddNumber) or (isinstance(value, Decimal) and not _fits(value)):
+        is_none = isinstance(value, Decimal) and not value.is_finite()
+        losses["a number that is none (NaN, Infinity)" if is_none else "a number out of range"] = None
+        return str(value)
     if isinstance(value, str):
         return _nearest_text(value, losses)
     if isinstance(value, dict):
         return {_nearest_text(name, losses): _nearest(member, losses) for name, member in value.items()}
     if isinstance(value, list):
         return [_nearest(element, losses) for element in value]
-    if isinstance(value, Decimal) and not _fits(value):
-        losses["a number out of range" if value.is_finite() else "a number that is none (NaN, Infinity)"] = (
-            None
-        )
-        return str(value)
+    return value
+
+
+def _checkable(value: Any) -> Any:
+    """Return *value* for the check against a schema, which takes no half characters and no NaN."""
+    if isinstance(value, _OddNumber) or (isinstance(value, Decimal) and not value.is_finite()):
+        return 0
+    if isinstance(value, str):
+        return _SURROGATE.sub(_REPLACEMENT, value)
+    if isinstance(value, dict):
+        return {_SURROGATE.sub(_REPLACEMENT, name): _checkable(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_checkable(element) for element in value]
     return value
 
 
@@ -219,6 +249,6 @@ def _nearest_text(text: str, losses: dict[str, None]) -> str:
 def _canonical(content: Any) -> bytes:
     try:
         return _encode(content)
-    except UnicodeEncodeError:
-        # Lone surrogates have no bytes of their own; escaped they stay apart.
+    except (UnicodeEncodeError, TypeError):
+        # Lone surrogates have no bytes of their own, and odd numbers no type; escaped they stay apart.
         return json.dumps(content, sort_keys=True, separators=(",", ":"), default=str).encode()

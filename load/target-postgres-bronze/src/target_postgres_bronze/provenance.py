@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ import msgspec
 
 from target_postgres_bronze.copytext import NULL, field_of_text
 from target_postgres_bronze.errors import RejectedError
+from target_postgres_bronze.payload import nearest
 
 _TEXT_COLUMNS: Final = (
     "file_path",
@@ -77,13 +79,14 @@ def read_provenance(raw: bytes) -> Provenance:
         return NONE
     try:
         said = _decode(raw)
-    except msgspec.DecodeError:
-        said = None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        said = _read_leniently(raw)
     if not isinstance(said, dict):
         raise RejectedError("the provenance of a record is no JSON object", "api")
     # What does not fit into its column goes to metadata, as what has none.
     metadata = {name: value for name, value in said.items() if name not in _SPECIAL and name not in COLUMNS}
     fields = [_field(name, said.get(name), metadata) for name in COLUMNS]
+    said = {name: nearest(said.get(name)) for name in _SPECIAL}
     account, raw_id, occurrence = said.get("account"), said.get("raw_id"), said.get("occurrence")
     for name in _KEPT & metadata.keys():
         metadata[f"provenance_{name}"] = metadata.pop(name)
@@ -114,6 +117,16 @@ def _field(name: str, value: Any, metadata: dict[str, Any]) -> bytes:
     return NULL
 
 
+def _read_leniently(raw: bytes) -> Any:
+    try:
+        return nearest(json.loads(raw.decode("utf-8", "replace"), strict=False, parse_constant=str))
+    except (ValueError, RecursionError):
+        return None
+
+
 def json_field(value: Any) -> bytes:
-    """Return a value as a field of a jsonb column; U+0000, which jsonb cannot hold, is replaced."""
-    return _encode(value).replace(b"\\u0000", b"\xef\xbf\xbd").replace(b"\\", b"\\\\")
+    """Return a value as a field of a jsonb column; what jsonb cannot hold is replaced."""
+    text = _encode(value)
+    if b"\\u0000" in text:
+        text = _encode(nearest(value))
+    return text.replace(b"\\", b"\\\\")

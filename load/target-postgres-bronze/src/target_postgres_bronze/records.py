@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from target_postgres_bronze import identity
 from target_postgres_bronze.batch import Origin, Row
@@ -181,10 +181,11 @@ class _Checks:
         self._sentences: list[str] = []
         self._outcomes: tuple[tuple[str, str], ...] = ()
         checker = stream.checker
-        self.undeclared = checker.undeclared(payload.content)
+        content = payload.checkable or payload.content
+        self.undeclared = checker.undeclared(content)
         if checker.defect:
             self.warn("schema", checker.defect)
-        elif broken := checker.broken_rules(payload.content):
+        elif broken := checker.broken_rules(content):
             self.fail("schema", broken)
         if self.undeclared:
             self.warn("declared_fields", f"not declared: {describe_fields(self.undeclared)}")
@@ -247,6 +248,8 @@ def _ordering(value: Any) -> int | Decimal | None:
     if isinstance(value, str):
         moment = read_timestamp(value)
         return None if moment is None else microseconds(moment)
-    if type(value) in (int, Decimal) and -_LARGEST_ORDERING < value < _LARGEST_ORDERING:
-        return cast("int | Decimal", value)
+    if isinstance(value, Decimal):
+        return value if value.is_finite() and abs(value) < _LARGEST_ORDERING else None
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST_ORDERING:
+        return value
     return None

@@ -5,7 +5,6 @@ Annotations: members of the root schema that begin with ``x-`` (README, "What a 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from target_postgres_bronze.errors import RejectedError
+from target_postgres_bronze.payload import nearest
 from target_postgres_bronze.schemas import SchemaChecker
 from target_postgres_bronze.timestamps import read_timestamp
 
@@ -29,7 +29,6 @@ _ABSENCES: Final = (NEVER, FULL, WINDOW)
 #: Belong to one run and not to the schema.
 _OF_THE_RUN: Final = ("x-tap", "x-absence", "x-absence-window")
 _encode = msgspec.json.Encoder(order="sorted").encode
-_NUL: Final = re.compile(r"\\u0000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +94,11 @@ def read_schema(message: Message, extra: Mapping[str, Any]) -> tuple[Stream, dic
         raise RejectedError(
             "a SCHEMA message needs a stream and a schema that is an object", "api", message.stream
         )
+    names = [message.stream, message.key_properties, message.bookmark_properties]
+    if nearest(names) != names:
+        raise RejectedError(
+            "a stream or key with U+0000 or half a character in its name cannot be kept", "api"
+        )
     annotated = {**schema, **extra}
     tap = annotated.get("x-tap")
     lasting = {name: member for name, member in annotated.items() if name not in _OF_THE_RUN}
@@ -104,7 +108,7 @@ def read_schema(message: Message, extra: Mapping[str, Any]) -> tuple[Stream, dic
     absence = annotated.get("x-absence", NEVER)
     if absence not in _ABSENCES:
         raise RejectedError(f"x-absence is one of {', '.join(_ABSENCES)}", "api", message.stream)
-    text = _NUL.sub(r"\\ufffd", _encode(lasting).decode())
+    text = _encode(nearest(lasting)).decode()
     return (
         Stream(
             name=message.stream,

@@ -14,6 +14,9 @@ from typing import Any, Final
 
 EARLIEST_YEAR: Final = 1900
 YEARS_AHEAD: Final = 10
+#: Lengths of 20240305 and 20240305101500.
+_COMPACT_DATE: Final = 8
+_COMPACT_TIME: Final = 14
 _NO_OFFSET: Final = timedelta(0)
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - the columns are in UTC without a zone
 _DIGITS: Final = re.compile(r"-?\d{9,19}(\.\d+)?")
@@ -46,7 +49,12 @@ def microseconds(moment: datetime) -> int:
 
 def _from_text(text: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(text)
+        # digits alone are no ISO date to most services, though Python reads some as one
+        moment = (
+            _from_odd_text(text)
+            if text.isdigit() and len(text) > _COMPACT_DATE
+            else datetime.fromisoformat(text)
+        )
     except ValueError:
         moment = _from_odd_text(text.strip())
     zone = moment.tzinfo
@@ -57,6 +65,8 @@ def _from_text(text: str) -> datetime:
 
 
 def _from_odd_text(text: str) -> datetime:
+    if text.isdigit() and len(text) == _COMPACT_TIME:
+        return datetime.strptime(text, "%Y%m%d%H%M%S")  # noqa: DTZ007 - without a zone: UTC
     if _DIGITS.fullmatch(text):
         return _from_number(Decimal(text))
     if match := _SPACED_ZONE.match(text):
