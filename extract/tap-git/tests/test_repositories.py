@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_git.git import Git
-from tap_git.repository import without_credentials
+from tap_git.git import Git, GitError
+from tap_git.repository import find_repository, without_credentials
 from tap_kit import TapError
 
 if TYPE_CHECKING:
@@ -98,6 +98,24 @@ def test_a_missing_git_ends_the_run() -> None:
         TapError, match=r"'no-such-git' cannot be run \(No such file or directory\)\. Install git"
     ):
         Git("no-such-git").check()
+
+
+def test_a_git_that_ends_midway_is_an_error_of_its_repository(repo: Any) -> None:
+    commit = repo.commit()
+    found = find_repository(Git(), repo.path)
+    with found.objects() as objects:
+        assert objects.read(commit) is not None
+        objects.process.kill()
+        objects.process.wait()
+        with pytest.raises(GitError, match=f"git cannot read the object {commit}"):
+            objects.read(commit)
+
+
+def test_a_git_that_refuses_a_long_question_tells_why(repo: Any) -> None:
+    repo.commit()
+    found = find_repository(Git(), repo.path)
+    with pytest.raises(GitError, match="bad revision"):
+        list(found.commits(["0" * 39 + "x"] * 10_000, []))
 
 
 def test_an_empty_repository_is_no_failure(repo: Any, make_repo: Any, run: Any) -> None:

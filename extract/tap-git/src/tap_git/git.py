@@ -12,7 +12,7 @@ import re
 import subprocess
 import tempfile
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
 
 from tap_kit import TapError
@@ -112,8 +112,9 @@ class Reader:
         """Run a git command that reads all of *text* before it answers; gives its output line by line."""
         with self.process(*arguments) as (process, errors):
             stdin, stdout = pipes(process)
-            stdin.write(text.encode())
-            stdin.close()
+            with suppress(BrokenPipeError):  # git says why in its errors
+                stdin.write(text.encode())
+                stdin.close()
             for line in stdout:
                 yield line.decode("utf-8", "surrogateescape").rstrip("\n")
             if process.wait():
@@ -137,6 +138,8 @@ class Reader:
                 yield process, errors
             finally:
                 process.kill()
+                with suppress(BrokenPipeError):  # what git did not read any more
+                    pipes(process)[0].close()
 
 
 class ObjectReader:
@@ -144,6 +147,7 @@ class ObjectReader:
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         """Take the running command."""
+        self.process = process
         self._stdin, self._stdout = pipes(process)
 
     def read(self, name: str) -> tuple[str, bytes] | None:
