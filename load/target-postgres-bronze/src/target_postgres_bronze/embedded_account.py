@@ -61,6 +61,7 @@ class Account:
                 f"--reuid={self.uid}",
                 f"--regid={self.gid}",
                 "--clear-groups",
+                "--securebits=+no_setuid_fixup",  # else access(2), which the programs ask, forgets the capability
                 f"--inh-caps={CAPABILITY}",
                 f"--ambient-caps={CAPABILITY}",
                 "--",
@@ -103,13 +104,14 @@ def account_for(data_dir: Path, program: Path) -> Account:
     account = _unprivileged_account(data_dir)
     if _reaches(account, program, nearest_existing(data_dir)):
         return account
-    if shutil.which("setpriv") is None:
-        raise EmbeddedServerError(
-            f"The embedded PostgreSQL runs as '{account.name}' when root starts it, and '{account.name}' cannot enter "
-            f"{data_dir}. Move the project to a folder that others may enter (/srv, /opt), use an ordinary user, or "
-            "install util-linux (setpriv)."
-        )
-    return replace(account, opens_folders=True)
+    opener = replace(account, opens_folders=True)
+    if shutil.which("setpriv") and _reaches(opener, program, nearest_existing(data_dir)):
+        return opener
+    raise EmbeddedServerError(
+        f"The embedded PostgreSQL runs as '{account.name}' when root starts it, and '{account.name}' cannot enter "
+        f"{data_dir} or {program.parent}. Move the project to a folder that others may enter (/srv, /opt), use an "
+        "ordinary user, or install util-linux (setpriv)."
+    )
 
 
 def nearest_existing(path: Path) -> Path:
