@@ -86,6 +86,7 @@ def read_provenance(raw: bytes) -> Provenance:
     # What does not fit into its column goes to metadata, as what has none.
     metadata = {name: value for name, value in said.items() if name not in _SPECIAL and name not in COLUMNS}
     fields = [_field(name, said.get(name), metadata) for name in COLUMNS]
+    scope = str(said.get("file_hash") or said.get("file_path") or "")
     said = {name: nearest(said.get(name)) for name in _SPECIAL}
     account, raw_id, occurrence = said.get("account"), said.get("raw_id"), said.get("occurrence")
     for name in _KEPT & metadata.keys():
@@ -100,7 +101,7 @@ def read_provenance(raw: bytes) -> Provenance:
         occurrence=occurrence if type(occurrence) is int else None,
         timestamp=said.get("source_timestamp"),
         degraded=said.get("degraded") is True,
-        scope=str(said.get("file_hash") or said.get("file_path") or ""),
+        scope=scope,
     )
 
 

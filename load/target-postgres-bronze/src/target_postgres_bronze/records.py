@@ -29,6 +29,8 @@ WARNING: Final = "warning"
 INVALID: Final = "invalid"
 #: Replication keys are moments or counters; beyond this a number orders nothing.
 _LARGEST_ORDERING: Final = 10**30
+#: The same for digits after the point, of which numeric takes 16383.
+_MOST_PLACES: Final = 1000
 
 
 class RecordReader:
@@ -249,7 +251,12 @@ def _ordering(value: Any) -> int | Decimal | None:
         moment = read_timestamp(value)
         return None if moment is None else microseconds(moment)
     if isinstance(value, Decimal):
-        return value if value.is_finite() and abs(value) < _LARGEST_ORDERING else None
+        orders = (
+            value.is_finite()
+            and abs(value) < _LARGEST_ORDERING
+            and int(value.as_tuple().exponent) >= -_MOST_PLACES
+        )
+        return value if orders else None
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST_ORDERING:
         return value
     return None
