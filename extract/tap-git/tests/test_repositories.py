@@ -118,6 +118,24 @@ def test_a_git_that_refuses_a_long_question_tells_why(repo: Any) -> None:
         list(found.commits(["0" * 39 + "x"] * 10_000, []))
 
 
+def test_a_git_named_by_a_relative_path_is_found_from_here(
+    repo: Any, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = repo.commit()
+    script(tmp_path / "mygit", 'exec git "$@"')
+    monkeypatch.chdir(tmp_path)
+    assert run(repo, git_path="./mygit").hashes() == [commit]
+
+
+def test_a_head_without_branch_does_not_hide_the_others(repo: Any, run: Any) -> None:
+    commit = repo.commit()
+    repo.git("symbolic-ref", "HEAD", "refs/heads/unborn")
+    assert run(repo).hashes() == [commit]
+    repo.git("tag", "kept", "main")
+    repo.git("branch", "--delete", "--force", "main")
+    assert run(repo).hashes() == [commit]
+
+
 def test_an_empty_repository_is_no_failure(repo: Any, make_repo: Any, run: Any) -> None:
     commit = repo.commit()
     empty = make_repo("empty")

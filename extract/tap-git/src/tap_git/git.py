@@ -13,13 +13,13 @@ import subprocess
 import tempfile
 import uuid
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from tap_kit import TapError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
 OLDEST_VERSION = (2, 20)
 _KEPT_TO_FIND = ("GIT_CONFIG", "GIT_EXEC_PATH", "GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY_ACROSS_FILESYSTEM")
@@ -44,8 +44,9 @@ class Git:
     """The git command; says clearly when it is missing or too old."""
 
     def __init__(self, command: str = "git") -> None:
-        """Take the command's name or path; :meth:`check` tries it out."""
-        self.command = command
+        """Take the command's name, or its path from here; :meth:`check` tries it out."""
+        is_path = os.sep in command
+        self.command = str(Path(command).expanduser().absolute()) if is_path else command
 
     def check(self) -> None:
         """Try the command out.

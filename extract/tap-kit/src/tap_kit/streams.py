@@ -30,7 +30,8 @@ class RawStream(Stream):
     """A stream whose records leave as the source gave them.
 
     Subclasses give ``name``, ``schema``, ``primary_keys`` and ``get_records``, which yields
-    :class:`~tap_kit.messages.Raw` records (a plain dict is a record without provenance).
+    :class:`~tap_kit.messages.Raw` records (a plain dict is a record without provenance). A ``post_process`` has to
+    give back the same object, or None.
     """
 
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # the SDK else drops what the schema does not name
@@ -58,7 +59,7 @@ class RawStream(Stream):
         self._window: dict[str, Any] | None = None
         self._mask_told: Mapping[Any, bool] | None = None
         self._told: list[str] = []
-        if self.absence == "full":
+        if self.absence != "never":
             # Other targets tell the rows of this run from older ones by the version on the records.
             self._stream_version = self._version
 
@@ -89,7 +90,8 @@ class RawStream(Stream):
     ) -> Iterator[None]:
         """Yield the records of one window inside this context: known ones that do not come are gone.
 
-        The window is closed when the block ends, unless an error or :meth:`report_gap` came in between.
+        The window is closed when the block ends, unless an error or :meth:`report_gap` came in between. All
+        records of such a stream belong into windows.
 
         Args:
             start: First moment (ISO 8601), included; compared with the source timestamp. None: no such bound.
