@@ -56,6 +56,13 @@ BEGIN
         api_response_code integer,
         api_rate_limit_info jsonb
     ) ON COMMIT DELETE ROWS;
+    -- a value that is compressed here stays as it is on its way into bronze_<source>
+    IF EXISTS (
+        SELECT FROM pg_attribute
+        WHERE attrelid = 'bronze.record'::regclass AND attname = 'raw_data' AND attcompression = 'l'
+    ) THEN
+        ALTER TABLE bronze_stage ALTER COLUMN raw_data SET COMPRESSION lz4;
+    END IF;
 
     CREATE TEMPORARY TABLE IF NOT EXISTS bronze_rejected (
         stream text NOT NULL,
