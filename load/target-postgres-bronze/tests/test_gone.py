@@ -105,7 +105,6 @@ def test_another_account_of_the_stream_is_left_alone(bronze: Bronze) -> None:
     assert bronze.column("raw_id", f"{CHANGE} = 'gone'") == ["2"]
 
 
-@pytest.mark.xfail(reason="a dead letter counts as not seen")
 def test_a_record_that_was_refused_is_not_gone(bronze_18: Bronze) -> None:
     read_all(bronze_18, 1, 2)
     schema = bronze_18.schema(x_absence="full")
@@ -172,7 +171,6 @@ def test_windows_follow_each_other_and_one_without_an_end_makes_nothing_gone(bro
     assert bronze.column("raw_id", f"{CHANGE} = 'gone'") == ["2"]
 
 
-@pytest.mark.xfail(reason="a window closes over every account of the run")
 def test_the_window_of_one_account_says_nothing_of_another(bronze: Bronze) -> None:
     january, february = (
         window(bronze, **JANUARY),
