@@ -195,7 +195,7 @@ def test_nothing_running_is_no_record(toggler: Toggler, answer: Answer) -> None:
 def test_start_date_shortens_the_windows(toggler: Toggler) -> None:
     toggler.run(streams=STREAMS, start_date="2026-02-20")
     starts = [r.query["start_date"] for r in toggler.standin.asked(PATH) if "start_date" in r.query]
-    assert starts == ["2026-02-20T00:00:00+00:00"]
+    assert starts == ["2026-02-19T00:00:00+00:00"], "in the east the day begins earlier"
 
 
 def test_ids_beyond_32_bits_and_both_null_and_empty_descriptions_leave_as_they_came(toggler: Toggler) -> None:
@@ -203,3 +203,13 @@ def test_ids_beyond_32_bits_and_both_null_and_empty_descriptions_leave_as_they_c
     assert min(record["id"] for record in records) > 2**31
     assert {None, ""} <= {record["description"] for record in records}
     assert any("pid" not in record and record["project_id"] is None for record in records)
+
+
+@pytest.mark.parametrize("seconds", [-1, None], ids=["-1", "minus the epoch"])
+def test_running_entry_leaves_with_the_duration_that_it_came_with(
+    toggler: Toggler, seconds: int | None
+) -> None:
+    running = toggler.standin.account.start(description="Now", seconds=seconds)
+    record = next(r for r in toggler.run(streams=STREAMS).records("time_entries") if r["id"] == running.id)
+    assert record["duration"] == (-1 if seconds else -int(running.start.timestamp()))
+    assert record["stop"] is None

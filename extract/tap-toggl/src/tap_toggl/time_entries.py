@@ -42,7 +42,7 @@ WINDOW = timedelta(days=30)
 """Three calls for three months: calls are what is scarce (30 an hour). A full window is halved."""
 
 AHEAD = timedelta(days=1)
-"""Entries may lie in the future, and clocks differ."""
+"""Entries may lie in the future, clocks differ, and a day begins earlier in the east."""
 
 
 class TimeEntries(TogglStream):
@@ -122,7 +122,8 @@ class TimeEntries(TogglStream):
         """Read what starts in the last three months, window by window, and close the gap."""
         gap = self.stream_state["gap"]
         now = self.account.now
-        bounds = [now - LOOK_BACK, parse(gap.get("done")), self._tap.start]
+        wanted = self._tap.start and self._tap.start - AHEAD
+        bounds = [now - LOOK_BACK, parse(gap.get("done")), wanted]
         start = max(bound for bound in bounds if bound)
         for window in windows(start, now + AHEAD, WINDOW):
             yield from self._window_entries(window)

@@ -29,6 +29,11 @@ class Entry:
     seconds: int | None = None
     """Sent instead of ``stop - start`` where it is set: -1 while running, 0 right after creation."""
 
+    @property
+    def running(self) -> bool:
+        """Whether its timer runs; an entry without length may lack its stop too."""
+        return self.stop is None and self.seconds != 0 and self.deleted_at is None
+
 
 @dataclass
 class Account:
@@ -74,7 +79,7 @@ class Account:
     def start(self, **fields: Any) -> Entry:
         """Start a timer; the running one is stopped by the server, as Toggl does."""
         for entry in self.entries.values():
-            if entry.stop is None and entry.deleted_at is None:
+            if entry.running:
                 self.stop(entry.id)
         return self._put(start=self.clock.now().replace(microsecond=0), stop=None, **fields)
 

@@ -99,7 +99,8 @@ def _stamp(stop: datetime, number: int) -> datetime:
 def _add_oddities(account: Account) -> None:
     """Add a running entry, deleted ones, one without length, one of tomorrow, and a colleague's."""
     now = account.clock.now().replace(microsecond=0)
-    account.add(now - timedelta(days=2), 20, description="A colleague's", user_id=COLLEAGUE_ID)
+    two_days_ago = now - timedelta(days=2)
+    account.add(two_days_ago, 20, description="A colleague's", user_id=COLLEAGUE_ID, at=two_days_ago)
     for days in (10, 40):
         account.add(
             now - timedelta(days=days),

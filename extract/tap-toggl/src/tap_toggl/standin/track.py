@@ -86,7 +86,7 @@ def _own(account: Account) -> list[Entry]:
 
 def _current(account: Account, _: Request) -> dict[str, Any] | None:
     for entry in _own(account):
-        if entry.stop is None and entry.seconds != 0 and entry.deleted_at is None:
+        if entry.running:
             full = entry_json(account, entry)
             return {name: full[name] for name in full if name not in {"uid", "wid", "pid", "tid"}}
     return None
