@@ -11,7 +11,6 @@ Sources: the manual of PostgreSQL 18 (initdb, pg_ctl, "Connections and Authentic
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import importlib.util
@@ -27,7 +26,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from target_postgres_bronze.embedded_account import Account, EmbeddedServerError, account_for
+from target_postgres_bronze.embedded_account import Account, account_for
+from target_postgres_bronze.embedded_errors import EmbeddedServerError, explain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,10 +108,10 @@ def ensure_running(data_dir: Path) -> Server:
         with _locked(data_dir):
             return _wait_until_ready(data_dir) or _start(data_dir)
     except OSError as error:
-        raise EmbeddedServerError(_explain(data_dir, error)) from error
+        raise EmbeddedServerError(explain(data_dir, error)) from error
     except subprocess.TimeoutExpired as error:
         said = f"{Path(error.cmd[0]).name} did not end within {error.timeout:.0f} seconds"
-        raise EmbeddedServerError(_explain(data_dir, said)) from error
+        raise EmbeddedServerError(explain(data_dir, said)) from error
 
 
 def stop(data_dir: Path) -> bool:
@@ -193,7 +193,7 @@ def _start(data_dir: Path) -> Server:
         if ORPHANS not in said:
             break
         time.sleep(1)
-    raise EmbeddedServerError(_explain(data_dir, said))
+    raise EmbeddedServerError(explain(data_dir, said))
 
 
 def _turn_over(log: Path) -> None:
@@ -231,7 +231,7 @@ def _make(data_dir: Path, programs: Path, account: Account) -> None:
         command += ["--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"]
         result = account.run([*command, "--data-checksums", "--no-instructions"], timeout=300)
         if result.returncode != 0:
-            raise EmbeddedServerError(_explain(data_dir, result.stdout))
+            raise EmbeddedServerError(explain(data_dir, result.stdout))
         folder.rename(data_dir)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -359,7 +359,7 @@ def _postmaster_file(data_dir: Path) -> list[str]:
         return []
     except PermissionError as error:
         account_for(data_dir, data_dir)  # says whose it is
-        raise EmbeddedServerError(_explain(data_dir, error)) from error
+        raise EmbeddedServerError(explain(data_dir, error)) from error
     return [line.strip() for line in text.splitlines()]
 
 
@@ -376,28 +376,3 @@ def _answers(path: Path) -> bool:
 def _quoted(folder: Path) -> str:
     """Return *folder* as an element of a list of folders in PostgreSQL's settings."""
     return '"' + str(folder).replace('"', '""') + '"'
-
-
-#: What the system says, and what it means with the remedy; the first that fits is taken.
-_REASONS: Final = (
-    (errno.ENOSPC, "there is no space left on the disk. Free some, and run the command again"),
-    (errno.EDQUOT, "your disk quota is used up. Free some space, and run the command again"),
-    (errno.EROFS, "the folder is on a read-only file system. Move the project to a writable one"),
-    (errno.EACCES, "the folder may not be written. Give yourself the right to, or move the project"),
-    (errno.EPERM, "the folder may not be written. Give yourself the right to, or move the project"),
-)
-
-
-def _explain(data_dir: Path, cause: OSError | str) -> str:
-    """Return the sentence for *cause*: an error of the system, or what PostgreSQL's programs printed."""
-    said = os.strerror(cause.errno) if isinstance(cause, OSError) and cause.errno else str(cause)
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    worst = [line for line in lines if "FATAL:" in line or "PANIC:" in line or "error:" in line] or lines
-    reason = worst[-1] if worst else "it said nothing"
-    start = f"The embedded PostgreSQL cannot run in {data_dir}: "
-    for number, remedy in _REASONS:
-        if os.strerror(number) in said:
-            return (
-                f"{start}{remedy}." if isinstance(cause, OSError) else f"{start}{remedy}. It said: {reason}"
-            )
-    return f"{start}{reason} (more in {data_dir / 'server.log'})."

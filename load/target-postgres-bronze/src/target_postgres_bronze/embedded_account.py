@@ -15,6 +15,8 @@ import subprocess
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from target_postgres_bronze.embedded_errors import EmbeddedServerError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -23,10 +25,6 @@ if TYPE_CHECKING:
 UNPRIVILEGED = ("postgres", "nobody")
 
 CAPABILITY = "+dac_override"
-
-
-class EmbeddedServerError(Exception):
-    """The embedded server cannot do what was asked; the message says what, where, and the remedy."""
 
 
 @dataclass(frozen=True)
