@@ -1,8 +1,24 @@
--- bronze.record_gone: records of a stream that this run should have seen and did not (see bronze_seen) get a version that says so and repeats their last
--- payload. With a window: those whose source_timestamp lies in [window_start, window_end) and whose payload contains window_match. At most row_limit at a
--- time; gives how many it was, so that the loader calls it, a transaction each, until it gives 0.
+-- bronze.unseen_months: months in which a stream has records that this run should have seen and did not (see bronze_seen).
+-- bronze.record_gone: such records of one month get a version that says so and repeats their last payload. With a window: those whose source_timestamp
+-- lies in [window_start, window_end) and whose payload, or metadata, contains window_match. At most row_limit at a time; gives how many it was, so that
+-- the loader calls it, a transaction each, until it gives 0. Month by month, as PostgreSQL then opens one partition instead of all.
+CREATE OR REPLACE FUNCTION bronze.unseen_months(absent_stream integer, window_start timestamp, window_end timestamp) RETURNS SETOF date
+LANGUAGE sql
+STABLE
+AS $$
+    SELECT DISTINCT date_trunc('month', h.partition_key)::date
+    FROM bronze.heads AS h
+    WHERE
+        h.stream_id = absent_stream AND NOT h.gone
+        AND (window_start IS NULL OR h.partition_key >= window_start::date)
+        AND (window_end IS NULL OR h.partition_key <= window_end::date)
+        AND NOT EXISTS (SELECT FROM pg_temp.bronze_seen AS n WHERE n.stream_id = h.stream_id AND n.raw_id = h.raw_id)
+    ORDER BY 1
+$$;
+COMMENT ON FUNCTION bronze.unseen_months(integer, timestamp, timestamp) IS 'Months in which a stream has records that the run did not see.';
+
 CREATE OR REPLACE FUNCTION bronze.record_gone(
-    absent_stream integer, window_start timestamp, window_end timestamp, window_match jsonb, row_limit integer
+    absent_stream integer, month date, window_start timestamp, window_end timestamp, window_match jsonb, row_limit integer
 ) RETURNS bigint
 LANGUAGE plpgsql
 AS $$
@@ -34,8 +50,7 @@ BEGIN
     FROM bronze.heads AS h
     WHERE
         h.stream_id = absent_stream AND NOT h.gone
-        AND (window_start IS NULL OR h.partition_key >= window_start::date)
-        AND (window_end IS NULL OR h.partition_key <= window_end::date)
+        AND h.partition_key >= month AND h.partition_key < (month + interval '1 month')::date
         AND NOT EXISTS (SELECT FROM bronze_seen AS n WHERE n.stream_id = h.stream_id AND n.raw_id = h.raw_id);
     ANALYZE bronze_verdict;
 
@@ -50,11 +65,11 @@ BEGIN
             r.quality_checks, r.file_path, r.file_hash, r.file_size, r.compression_type, r.encoding, r.api_version, r.api_endpoint
         FROM bronze_verdict AS v
         INNER JOIN public.%I AS r ON r.id = v.former_row_id AND r.partition_key = v.former_partition_key
-        WHERE ($1 IS NULL OR r.source_timestamp >= $1) AND ($2 IS NULL OR r.source_timestamp < $2)
+        WHERE r.partition_key >= %L AND r.partition_key < %L
+            AND ($1 IS NULL OR r.source_timestamp >= $1) AND ($2 IS NULL OR r.source_timestamp < $2)
             AND ($3 IS NULL OR r.raw_data @> $3 OR r.metadata @> $3)
-        ORDER BY v.former_partition_key
         LIMIT $4',
-        'bronze_' || source_name
+        'bronze_' || source_name, month, (month + interval '1 month')::date
     ) USING window_start, window_end, window_match, row_limit;
 
     DELETE FROM bronze_verdict AS v WHERE NOT EXISTS (SELECT FROM bronze_stage AS s WHERE s.ord = v.ord);
@@ -63,4 +78,4 @@ BEGIN
     RETURN gone_count;
 END
 $$;
-COMMENT ON FUNCTION bronze.record_gone(integer, timestamp, timestamp, jsonb, integer) IS 'Appends gone versions for records that the run did not see.';
+COMMENT ON FUNCTION bronze.record_gone(integer, date, timestamp, timestamp, jsonb, integer) IS 'Appends gone versions for records that the run did not see.';

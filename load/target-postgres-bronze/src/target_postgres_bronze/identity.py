@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from hashlib import sha256
 from typing import Any, Final
 
@@ -57,17 +56,3 @@ def _json(value: Any) -> str:
     except UnicodeEncodeError:
         # lone surrogates stay apart as escapes
         return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
-
-
-class Occurrences:
-    """Numbers equal records without a key: 1, 2, 3 … within a file, or within the run where there is no file."""
-
-    def __init__(self) -> None:
-        """Start with nothing seen."""
-        self._seen: Counter[tuple[str, str, str, str]] = Counter()
-
-    def next(self, stream: str, account: str, file: str, base: str) -> int:
-        """Return how often *base* (a content hash, or the tap's own ``raw_id``) has come, this time included."""
-        key = (stream, account, file, base)
-        self._seen[key] += 1
-        return self._seen[key]

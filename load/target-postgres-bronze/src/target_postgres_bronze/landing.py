@@ -340,9 +340,19 @@ class Lander:
             window: What it read completely; None: everything.
         """
         for stream_id in stream.ids.values() if stream.ids else self._only_account(stream):
-            write = partial(self._write_gone, stream_id, window)
-            while self._commit(write):
-                pass
+            start, end = (window.start, window.end) if window else (None, None)
+            for month in self._unseen_months(stream_id, start, end):
+                write = partial(self._write_gone, stream_id, month, window)
+                while self._commit(write):
+                    pass
+
+    def _unseen_months(self, stream_id: int, start: datetime | None, end: datetime | None) -> list[date]:
+        rows = self._session.run(
+            lambda connection: connection.execute(
+                "SELECT bronze.unseen_months(%s, %s, %s)", [stream_id, start, end]
+            ).fetchall()
+        )
+        return [row[0] for row in rows]
 
     def _only_account(self, stream: Stream) -> list[int]:
         """Return the stream's id where it has one account: an empty window does not say which account it is of."""
@@ -354,12 +364,14 @@ class Lander:
         )
         return [row[0] for row in rows] if len(rows) == 1 else []
 
-    def _write_gone(self, stream_id: int, window: Window | None, connection: psycopg.Connection[Any]) -> int:
+    def _write_gone(
+        self, stream_id: int, month: date, window: Window | None, connection: psycopg.Connection[Any]
+    ) -> int:
         start, end, match = (window.start, window.end, window.match) if window else (None, None, None)
         cursor = connection.cursor(binary=True)
         cursor.execute(
-            "SELECT bronze.record_gone(%s, %s, %s, %s::jsonb, %s)",
-            [stream_id, start, end, None if match is None else json.dumps(match), _GONE_AT_ONCE],
+            "SELECT bronze.record_gone(%s, %s, %s, %s, %s::jsonb, %s)",
+            [stream_id, month, start, end, None if match is None else json.dumps(match), _GONE_AT_ONCE],
         )
         gone = int(_value(cursor.fetchone()))
         self._keep_books(cursor, Counter())
@@ -378,7 +390,7 @@ class Lander:
     def build_indexes(self) -> None:
         """Build what indexes the source's table lacks yet."""
         self._session.run(
-            lambda connection: connection.execute("SELECT bronze.index_source(%s)", [self._run.source])
+            lambda connection: connection.execute("CALL bronze.index_source(%s)", [self._run.source])
         )
 
     def end(self, status: str, reason: str | None) -> None:

@@ -11,6 +11,7 @@ from target_postgres_bronze import identity
 from target_postgres_bronze.batch import Origin, Row
 from target_postgres_bronze.copytext import ESCAPES, NULL, field_of_bytes, field_of_text
 from target_postgres_bronze.messages import read_message
+from target_postgres_bronze.occurrences import Occurrences
 from target_postgres_bronze.payload import Payload, canonical_without, content_hash, read_payload
 from target_postgres_bronze.provenance import NONE, Provenance, json_field, read_provenance
 from target_postgres_bronze.schemas import describe_fields
@@ -45,7 +46,7 @@ class RecordReader:
         """
         self._stream_id = stream_id
         self._now = now
-        self._occurrences = identity.Occurrences()
+        self._occurrences = Occurrences()
         self._provenance: tuple[bytes, Provenance] = (b"", NONE)
 
     def read(self, stream: Stream, message: Message, line: bytes, position: int, batch: Batch) -> None:
