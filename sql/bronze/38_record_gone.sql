@@ -3,17 +3,20 @@
 -- lies in [window_start, window_end) and whose payload, or metadata, contains window_match. At most row_limit at a time; gives how many it was, so that
 -- the loader calls it, a transaction each, until it gives 0. Month by month, as PostgreSQL then opens one partition instead of all.
 CREATE OR REPLACE FUNCTION bronze.unseen_months(absent_stream integer, window_start timestamp, window_end timestamp) RETURNS SETOF date
-LANGUAGE sql
+LANGUAGE plpgsql
 STABLE
 AS $$
+BEGIN
+    RETURN QUERY
     SELECT DISTINCT date_trunc('month', h.partition_key)::date
     FROM bronze.heads AS h
     WHERE
         h.stream_id = absent_stream AND NOT h.gone
         AND (window_start IS NULL OR h.partition_key >= window_start::date)
         AND (window_end IS NULL OR h.partition_key <= window_end::date)
-        AND NOT EXISTS (SELECT FROM pg_temp.bronze_seen AS n WHERE n.stream_id = h.stream_id AND n.raw_id = h.raw_id)
-    ORDER BY 1
+        AND NOT EXISTS (SELECT FROM bronze_seen AS n WHERE n.stream_id = h.stream_id AND n.raw_id = h.raw_id)
+    ORDER BY 1;
+END
 $$;
 COMMENT ON FUNCTION bronze.unseen_months(integer, timestamp, timestamp) IS 'Months in which a stream has records that the run did not see.';
 

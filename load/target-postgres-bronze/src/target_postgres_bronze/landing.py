@@ -16,7 +16,7 @@ from target_postgres_bronze.errors import LoaderError, RejectedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from datetime import date
+    from datetime import date, datetime
 
     from target_postgres_bronze.session import Session
     from target_postgres_bronze.streams import Stream, Window

@@ -27,7 +27,7 @@ class Occurrences:
 
     def next(self, stream: str, account: str, file: str, base: str) -> int:
         """Return how often *base* (a content hash, or the tap's own ``raw_id``) has come, this time included."""
-        name = blake2b("\0".join((stream, account, file, base)).encode(), digest_size=_NAME_BYTES).digest()
+        name = blake2b(f"{stream}\0{account}\0{file}\0{base}".encode(), digest_size=_NAME_BYTES).digest()
         if self._file is not None:
             return int(self._file.execute(_COUNT, (name, 1)).fetchone()[0])
         times = self._seen[name] = self._seen.get(name, 0) + 1
