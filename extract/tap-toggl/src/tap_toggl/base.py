@@ -12,7 +12,7 @@ from singer_sdk.singerlib.json import deserialize_json
 from typing_extensions import override
 
 from tap_kit import Raw, RawStream
-from tap_toggl.client import NotAvailableError, QuotaUsedUpError
+from tap_toggl.client import NotAvailableError, PaidFeatureError, QuotaUsedUpError
 from tap_toggl.moments import is_due
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ class TogglStream(RawStream):
     """A part of the account.
 
     Subclasses give ``read``, a generator of records that may call :meth:`remember` once what it remembers was
-    yielded. Whatever stops one stream does not stop the others; a stream that is closed to this user (a paid
-    feature) is asked for again a day later (``closed`` in its state).
+    yielded. Whatever stops one stream does not stop the others; a stream that is a paid feature is
+    asked for again a day later (``closed`` in its state).
     """
 
     _tap: TapToggl
@@ -67,10 +67,10 @@ class TogglStream(RawStream):
         try:
             if is_due(self.stream_state.get("closed"), self.account.now, WHOLE_EVERY):
                 yield from self.read()
-        except NotAvailableError as error:
+        except PaidFeatureError as error:
             self.settle(error)
             self.remember(closed=self.account.now.isoformat())
-        except (QuotaUsedUpError, FatalAPIError, RetriableAPIError) as error:
+        except (NotAvailableError, QuotaUsedUpError, FatalAPIError, RetriableAPIError) as error:
             self.settle(error)
 
     def settle(self, error: Exception) -> None:

@@ -52,7 +52,11 @@ class QuotaUsedUpError(TapError):
 
 
 class NotAvailableError(TapError):
-    """A part of the account is closed to this user: no right to it, or a feature of a paid plan."""
+    """A part of the account is closed to this user."""
+
+
+class PaidFeatureError(NotAvailableError):
+    """A part of Toggl that the plan lacks."""
 
 
 class _QuotaRefusal(Exception):  # noqa: N818 - it ends an attempt, not the run
@@ -226,7 +230,7 @@ class Toggl:
             raise _QuotaRefusal(
                 seconds if seconds is not None else float(found[1]) if found else QUOTA_WINDOW
             )
-        raise NotAvailableError(f"{where}: a paid feature of Toggl that this plan lacks. It is left out.")
+        raise PaidFeatureError(f"{where}: a paid feature of Toggl that this plan lacks. It is left out.")
 
     def _text(self, response: requests.Response) -> str:
         """Give the sentence of an error: a JSON string or bare text, shortened, never with the token."""
