@@ -19,6 +19,7 @@ BEGIN
     SELECT source_name, r.stream, min(r.category), min(r.reason), r.original, sha256(r.original), run, run, max(r.position), count(*)
     FROM bronze_rejected AS r
     GROUP BY r.stream, r.original
+    ORDER BY min(r.position)
     ON CONFLICT (source, stream, original_hash) DO UPDATE
     SET category = excluded.category,
         reason = excluded.reason,

@@ -150,6 +150,8 @@ class Loader:
             self._take(rest, is_cut=True)
         self._rest = []
         self.flush()
+        for chunk in self._unsaved:
+            self._archive.write(chunk)
         if complete:
             for stream in self._streams.values():
                 if stream.absence == FULL and stream.finished and stream.ids:

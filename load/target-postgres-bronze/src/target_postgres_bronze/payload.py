@@ -28,8 +28,19 @@ _encode = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
 _NEGATIVE_ZERO: Final = re.compile(rb"[\s:,\[]-0(?:\.0*)?(?:[eE][+-]?[0-9]+)?[\s,}\]]")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _REPLACEMENT: Final = "\ufffd"
-_HELD_AS_SENT: Final = frozenset({"a negative zero"})
-_TWICE: Final = "a name that stands twice"
+_NEGATIVE: Final = "minus_zero"
+_TWICE: Final = "twice"
+#: What JSONB cannot hold, in words. The names are part of content hashes and never change.
+LOSSES: Final = {
+    "nul": "the character U+0000",
+    "surrogate": "half a character (a lone surrogate, or bytes that are no UTF-8)",
+    "nan": "a number that is none (NaN, Infinity)",
+    "range": "a number out of range",
+    _NEGATIVE: "a negative zero",
+    _TWICE: "a name that stands twice",
+}
+#: jsonb reads these as they were sent, and gives something else back.
+_HELD_AS_SENT: Final = frozenset({_NEGATIVE})
 #: Digits that Python's int reads without complaint (its own limit is 4300).
 _LONGEST_INT: Final = 4000
 
@@ -41,14 +52,14 @@ class Payload:
     Attributes:
         content: The record as Python objects; numbers with a point are `Decimal`.
         text: JSON for ``raw_data``: the record's own bytes, or the nearest that JSONB can hold.
-        loss: What JSONB cannot hold of it, in words; empty if it holds everything.
+        losses: What JSONB cannot hold of it, names of `LOSSES`; empty if it holds everything.
         canonical: The same content for every order of keys and every layout.
         checkable: The content for the check against a schema; None: as it is.
     """
 
     content: dict[str, Any]
     text: bytes
-    loss: str
+    losses: tuple[str, ...]
     canonical: bytes
     checkable: dict[str, Any] | None = None
 
@@ -80,7 +91,7 @@ def read_payload(raw: bytes) -> Payload:
         or (len(raw) != len(canonical) and _is_shorter_than_sent(raw, canonical))
     ):
         return _read_exactly(raw, raw.decode())
-    return Payload(content, raw, "", canonical)
+    return Payload(content, raw, (), canonical)
 
 
 def _is_shorter_than_sent(raw: bytes, canonical: bytes) -> bool:
@@ -159,7 +170,7 @@ def _read_exactly(raw: bytes, text: str) -> Payload:
 
     def number(digits: str) -> Any:
         if digits.startswith("-0") and not digits.lower().partition("e")[0].strip("-0."):
-            losses["a negative zero"] = None
+            losses[_NEGATIVE] = None
         return _number(digits)
 
     decoder = json.JSONDecoder(
@@ -206,7 +217,7 @@ def _nearest(value: Any, losses: dict[str, None]) -> Any:
     """Return *value* as near as JSONB can hold it; what it cannot hold is noted in *losses*."""
     if isinstance(value, _OddNumber) or (isinstance(value, Decimal) and not _fits(value)):
         is_none = isinstance(value, Decimal) and not value.is_finite()
-        losses["a number that is none (NaN, Infinity)" if is_none else "a number out of range"] = None
+        losses["nan" if is_none else "range"] = None
         return str(value)
     if isinstance(value, str):
         return _nearest_text(value, losses)
@@ -238,10 +249,10 @@ def _fits(number: Decimal) -> bool:
 
 def _nearest_text(text: str, losses: dict[str, None]) -> str:
     if "\x00" in text:
-        losses["the character U+0000"] = None
+        losses["nul"] = None
         text = text.replace("\x00", _REPLACEMENT)
     if _SURROGATE.search(text):
-        losses["half a character (a lone surrogate, or bytes that are no UTF-8)"] = None
+        losses["surrogate"] = None
         text = _SURROGATE.sub(_REPLACEMENT, text)
     return text
 

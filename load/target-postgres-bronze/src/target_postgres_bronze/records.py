@@ -12,7 +12,7 @@ from target_postgres_bronze.batch import Origin, Row
 from target_postgres_bronze.copytext import ESCAPES, NULL, field_of_bytes, field_of_text
 from target_postgres_bronze.messages import read_message
 from target_postgres_bronze.occurrences import Occurrences
-from target_postgres_bronze.payload import Payload, canonical_without, content_hash, read_payload
+from target_postgres_bronze.payload import LOSSES, Payload, canonical_without, content_hash, read_payload
 from target_postgres_bronze.provenance import NONE, Provenance, json_field, read_provenance
 from target_postgres_bronze.schemas import describe_fields
 from target_postgres_bronze.timestamps import is_plausible, microseconds, read_timestamp
@@ -72,7 +72,7 @@ class RecordReader:
             row = self._make_row(stream, message, payload, position, lacks_key=raw_id is None)
         canonical = payload.canonical
         if stream.volatile:
-            canonical = canonical_without(content, stream.volatile) + payload.loss.encode()
+            canonical = canonical_without(content, stream.volatile) + ",".join(payload.losses).encode()
         digest = content_hash(canonical)
         keyless = lacks_key = False
         if raw_id is None:
@@ -166,10 +166,10 @@ class RecordReader:
 
 
 def _metadata(provenance: Provenance, payload: Payload, message: Message) -> bytes:
-    if not provenance.metadata and not payload.loss:
+    if not provenance.metadata and not payload.losses:
         return NULL
     metadata = provenance.metadata
-    if payload.loss:
+    if payload.losses:
         metadata = {**metadata, "raw_base64": base64.b64encode(bytes(message.record)).decode()}
     return json_field(metadata)
 
@@ -192,8 +192,8 @@ class _Checks:
             self.fail("schema", broken)
         if self.undeclared:
             self.warn("declared_fields", f"not declared: {describe_fields(self.undeclared)}")
-        if payload.loss:
-            self.warn("payload", f"jsonb cannot hold {payload.loss}")
+        if payload.losses:
+            self.warn("payload", f"jsonb cannot hold {', '.join(LOSSES[name] for name in payload.losses)}")
 
     def warn(self, check: str, sentence: str) -> None:
         """Note that something is odd."""
