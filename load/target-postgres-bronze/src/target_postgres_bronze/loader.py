@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from target_postgres_bronze.batch import Batch
 from target_postgres_bronze.errors import LoaderError, RejectedError
 from target_postgres_bronze.messages import Message, read_message
+from target_postgres_bronze.payload import nearest
 from target_postgres_bronze.records import RecordReader
 from target_postgres_bronze.streams import FULL, WINDOW, Stream, read_schema
 from target_postgres_bronze.worker import Worker
@@ -179,6 +180,7 @@ class Loader:
             )
 
     def _reject(self, line: bytes, refusal: RejectedError) -> None:
+        refusal.stream = nearest(refusal.stream)  # a name that PostgreSQL cannot hold
         self._batch.reject(line, self._position, refusal)
         self._lander.doubtful.add(refusal.stream)
         self._warnings += 1

@@ -188,10 +188,10 @@ def _read_exactly(raw: bytes, text: str) -> Payload:
         raise RejectedError(f"the record is no JSON ({type(error).__name__})") from None
     if not isinstance(content, dict):
         raise RejectedError("the record is no JSON object", "api")
-    loss = ", ".join(losses)
-    return Payload(
-        content, held_text, loss, canonical + (raw if _TWICE in losses else loss.encode()), checkable
-    )
+    found = tuple(sorted(losses))
+    # equal values that were sent differently are different contents
+    canonical += raw if _TWICE in losses else ",".join(found).encode()
+    return Payload(content, held_text, found, canonical, checkable)
 
 
 def _is_strict(raw: bytes) -> bool:
