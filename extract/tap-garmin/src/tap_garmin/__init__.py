@@ -1,0 +1,1 @@
+"""Singer tap for Garmin: Connect, account exports and FIT files."""

@@ -1,0 +1,98 @@
+"""Reading a FIT file with Garmin's SDK: decoded values, stored values, units, developer fields."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from garmin_fit_sdk import Decoder, Profile, Stream
+
+from tap_garmin.fit import plain, record_of
+
+if TYPE_CHECKING:
+    from tap_garmin.fit import Message
+
+_AS_STORED = {
+    "apply_scale_and_offset": False,
+    "convert_datetimes_to_dates": False,
+    "convert_types_to_strings": False,
+    "enable_crc_check": False,
+    "expand_sub_fields": False,
+    "expand_components": False,
+}
+
+
+def read(content: bytes) -> tuple[list[dict[str, Any]], list[str]]:
+    """Read all messages in the order of the file, and say what went wrong.
+
+    Heart rates are not merged from ``hr`` into ``record`` messages: both stay as they were written.
+    """
+    decoded, problems = _read(content)
+    stored, _ = _read(content, **_AS_STORED)
+    descriptions: list[dict[str, Any]] = []
+    records = []
+    for (number, values), (_, raw) in zip(decoded, stored, strict=False):
+        record = _record(number, values, raw)
+        if developer := values.get("developer_fields"):
+            record["developer_fields"] = [
+                _developer_field(descriptions, key, value) for key, value in developer.items()
+            ]
+        if record["message"] == "field_description":
+            descriptions.append(record["fields"])
+        records.append(record)
+    return records, problems
+
+
+def _read(content: bytes, **options: bool) -> tuple[list[Message], list[str]]:
+    """Run the SDK once, over a stream of its own: one that was read gives nothing a second time."""
+    found: list[Message] = []
+    decoder = Decoder(Stream.from_byte_array(bytearray(content)))
+    _, errors = decoder.read(
+        mesg_listener=lambda number, message: found.append((number, message)),
+        merge_heart_rates=False,
+        **options,
+    )
+    return found, [f"{type(error).__name__}: {error}" for error in errors]
+
+
+def _record(number: int, values: dict[Any, Any], raw: dict[Any, Any]) -> dict[str, Any]:
+    name, units = _profile(number)
+    fields = {str(key): plain(value) for key, value in values.items() if key not in _APART}
+    return record_of(
+        number,
+        name,
+        fields,
+        {str(key): plain(value) for key, value in raw.items() if key not in _APART},
+        {key: units[key] for key in fields if key in units},
+    )
+
+
+_APART = {"developer_fields"}
+
+
+def _developer_field(descriptions: list[dict[str, Any]], key: int, value: Any) -> dict[str, Any]:
+    """Name a developer field by its description, which came earlier in the file."""
+    described = descriptions[key] if key < len(descriptions) else {}
+    named = {
+        "name": described.get("field_name", described.get("name")),
+        "developer_data_index": described.get("developer_data_index"),
+        "field_definition_number": described.get("field_definition_number"),
+        "units": described.get("units"),
+    }
+    return {**{name: part for name, part in named.items() if part is not None}, "value": plain(value)}
+
+
+@cache
+def _profile(number: int) -> tuple[str, dict[str, str]]:
+    """Give the name of a kind of message and the units of its fields, sub-fields included."""
+    profile = Profile["messages"].get(number)
+    if profile is None:
+        return str(number), {}
+    units: dict[str, str] = {}
+    for described in profile["fields"].values():
+        for part in (described, *described["sub_fields"]):
+            unit = part["units"]
+            unit = unit[0] if isinstance(unit, list) and len(unit) == 1 else unit
+            if isinstance(unit, str) and unit:
+                units[part["name"]] = unit
+    return profile["name"], units
