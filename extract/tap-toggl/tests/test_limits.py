@@ -143,6 +143,7 @@ def test_used_up_bucket_is_not_asked_again(toggler: Toggler) -> None:
     calls_of_user = {"goals", "projects", "tags", "time_entries"}
     outcome = toggler.run(streams=calls_of_user | {"workspaces", "report_time_entries"})
     assert len(outcome.gaps) == len(calls_of_user) + 1, "the fifth is the workspace that is closed"
+    assert sum("run again after" in gap for gap in outcome.gaps) == 1
     assert len(toggler.standin.requests) == 3 + 23
     assert len(toggler.standin.asked("/reports")) == 23
     assert outcome.entry_ids(), "the organization's bucket is another one"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from datetime import timedelta
+from http import HTTPStatus
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,11 +13,13 @@ from singer_sdk.singerlib.json import deserialize_json
 from typing_extensions import override
 
 from tap_kit import Raw, RawStream
+from tap_kit.client import AnswerError
 from tap_toggl.client import NotAvailableError, PaidFeatureError, QuotaUsedUpError
-from tap_toggl.moments import is_due
+from tap_toggl.moments import is_due, since_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from tap_toggl.account import Account
     from tap_toggl.client import Answer, Toggl
@@ -80,6 +83,17 @@ class TogglStream(RawStream):
             self._tap.failures.append(sentence)
             self._tap.fail_on_gaps = True  # type: ignore[misc] # this run's alone, other gaps are no failure
         self.report_gap(sentence)
+
+    def ask_since(self, path: str, bookmark: datetime | None) -> Answer | None:
+        """Ask what changed since the bookmark, overlap included; None where Toggl refuses the question."""
+        since = since_of(bookmark, self.account.now)
+        try:
+            return self.toggl.get(path, since=int(since.timestamp()))
+        except AnswerError as error:
+            if error.status != HTTPStatus.BAD_REQUEST:
+                raise
+            self.logger.warning("%s Reading everything instead.", error)
+            return None
 
     def remember(self, **values: Any) -> None:
         """Move the state and send it; everything that it covers has been yielded before."""

@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from tap_kit.client import AnswerError
 from tap_toggl.base import WHOLE_EVERY, TogglStream
 from tap_toggl.client import NotAvailableError
-from tap_toggl.moments import is_due, is_gap, next_bookmark, parse, since_of
+from tap_toggl.moments import is_due, is_gap, next_bookmark, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
-    from datetime import datetime
 
     from tap_kit import Raw
     from tap_toggl.client import Answer
@@ -48,7 +46,7 @@ class ChangingList(TogglStream):
             self.stream_state.get("read_whole"), account_now, WHOLE_EVERY
         )
         whole = self.ask_whole() if whole_due else []
-        changes = self.ask_changes(bookmark)
+        changes = self.ask_since(self.path, bookmark)
         if changes is None and not whole_due:
             whole, whole_due = self.ask_whole(), True
         yield from self._emit(whole, changes)
@@ -66,24 +64,15 @@ class ChangingList(TogglStream):
         self.account.workspaces_answer  # noqa: B018 - tells whose absence may be judged, before the list is read
         return [self.toggl.get(self.path, **self.whole_parameters)]
 
-    def ask_changes(self, bookmark: datetime | None) -> Answer | None:
-        """Ask for what changed since the bookmark; None where Toggl refuses the question."""
-        since = since_of(bookmark, self.account.now)
-        try:
-            return self.toggl.get(self.path, since=int(since.timestamp()))
-        except AnswerError as error:
-            if error.status != 400:  # noqa: PLR2004 - what Toggl answers to a ``since`` that it finds too old
-                raise
-            self.logger.warning("%s Reading the whole list instead.", error)
-            return None
-
     def _emit(self, whole: list[Answer], changes: Answer | None) -> Iterator[Raw]:
         """Yield a workspace after the other, each as a window where its whole list is at hand."""
         listed = [(answer, item) for answer in whole for item in answer.items()]
+        known = {item.get(self.keys[0]): item for _, item in listed}
         changed = [(changes, item) for item in changes.items()] if changes else []
-        unchanged = [item for _, item in listed]
-        pairs = listed + [(answer, item) for answer, item in changed if item not in unchanged]
-        judged = {item.get(self.workspace_field) for item in unchanged}
+        pairs = listed + [
+            (answer, item) for answer, item in changed if known.get(item.get(self.keys[0])) != item
+        ]
+        judged = {item.get(self.workspace_field) for item in known.values()}
         for workspace_id in dict.fromkeys(item.get(self.workspace_field) for _, item in pairs):
             with self._judging(workspace_id, judged=judged):
                 for answer, item in pairs:

@@ -103,6 +103,7 @@ class Toggl:
         """Start with quotas that nothing is known of."""
         self.organizations: dict[int, int] = {}
         self._resets: dict[str, float] = {}
+        self._told: set[str] = set()
         self._waited = 0.0
 
     def get(self, path: str, **parameters: Any) -> Answer:
@@ -185,15 +186,22 @@ class Toggl:
             return
         wait = self._resets[bucket] - self.client.clock() + 2
         if wait > 0 and self._waited + wait > self.quota_max_wait:
-            again = self.client.now() + timedelta(seconds=wait)
-            raise QuotaUsedUpError(
-                f"Toggl's hourly quota ({bucket}) is used up. What came so far is saved; run again after "
-                f"{again:%H:%M} UTC (in {-(-wait // 60):.0f} minutes) and it goes on from here."
-            )
+            raise QuotaUsedUpError(self._used_up(bucket, wait))
         del self._resets[bucket]
         if wait > 0:
             self._waited += wait
             self.client.sleep(wait)
+
+    def _used_up(self, bucket: str, wait: float) -> str:
+        """Say when to run again, once for each bucket."""
+        if bucket in self._told:
+            return f"Toggl's hourly quota ({bucket}) is used up, see above."
+        self._told.add(bucket)
+        again = self.client.now() + timedelta(seconds=wait)
+        return (
+            f"Toggl's hourly quota ({bucket}) is used up. What came so far is saved; run again after "
+            f"{again:%H:%M} UTC (in {-(-wait // 60):.0f} minutes) and it goes on from here."
+        )
 
     # Refusals
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk.exceptions import FatalAPIError
 from typing_extensions import override
 
-from tap_kit.client import AnswerError
 from tap_toggl.base import TogglStream
 from tap_toggl.moments import (
     CLOCK_MARGIN,
@@ -23,7 +22,6 @@ from tap_toggl.moments import (
     is_gap,
     next_bookmark,
     parse,
-    since_of,
     windows,
 )
 
@@ -67,7 +65,7 @@ class TimeEntries(TogglStream):
             self._open_gap("first run" if bookmark is None else f"last change seen is of {bookmark:%Y-%m-%d}")
         self._sent: set[Any] = set()
         newest, date, is_whole = None, now, False
-        if answer := self._ask_since(bookmark):
+        if answer := self.ask_since(PATH, bookmark):
             items = answer.items()
             yield from self._fresh(answer, items)
             newest = max((moment for item in items if (moment := parse(item.get("at")))), default=None)
@@ -79,17 +77,6 @@ class TimeEntries(TogglStream):
         else:
             self._move_bookmark(next_bookmark(bookmark, newest, date))
         yield from self._running()
-
-    def _ask_since(self, bookmark: datetime | None) -> Answer | None:
-        """Ask what was modified; None where Toggl refuses the question."""
-        since = since_of(bookmark, self.account.now)
-        try:
-            return self.toggl.get(PATH, since=int(since.timestamp()))
-        except AnswerError as error:
-            if error.status != 400:  # noqa: PLR2004 - what Toggl answers to a ``since`` that it finds too old
-                raise
-            self.logger.warning("%s", error)
-            return None
 
     def _fresh(self, answer: Answer, items: list[dict[str, Any]]) -> Iterator[Raw]:
         """Yield the entries that this run has not sent yet."""
