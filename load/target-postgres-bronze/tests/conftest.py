@@ -105,6 +105,7 @@ class Bronze:
     def __init__(self, conninfo: str, folder: Path) -> None:
         self.conninfo = conninfo
         self.folder = folder
+        self.started: list[subprocess.Popen[bytes]] = []
         parts = conninfo_to_dict(conninfo)
         self.env = {
             "PG_HOST": str(parts["host"]),
@@ -188,14 +189,16 @@ class Bronze:
         config = self.folder / "config.json"
         config.write_text(json.dumps(self.config(**settings)))
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "MELTANO"))}
-        return subprocess.Popen(
-            [sys.executable, "-m", "target_postgres_bronze.main", "--config", str(config)],
+        loader = subprocess.Popen(
+            [str(Path(sys.executable).with_name("target-postgres-bronze")), "--config", str(config)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=self.folder,
             env=kept | self.env,
         )
+        self.started.append(loader)
+        return loader
 
     def config(self, **settings: Any) -> dict[str, Any]:
         """Return the loader's settings: source ``shop``, the archive off unless a folder is named."""
@@ -248,7 +251,11 @@ def _copy(server: embedded.Server, templates: dict[str, str], folder: Path) -> I
     name = f"bronze_{next(_numbers)}"
     with psycopg.connect(server.conninfo("postgres"), autocommit=True) as admin:
         admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-        yield Bronze(server.conninfo(name), folder)
+        bronze = Bronze(server.conninfo(name), folder)
+        yield bronze
+        for loader in bronze.started:
+            loader.kill()
+            loader.communicate(timeout=30)
         admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
