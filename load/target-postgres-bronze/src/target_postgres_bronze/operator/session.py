@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+import click
 from rich.console import Console
 from rich.table import Table
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 #: Columns of a table that goes to a file or a pipe, where there is no screen to fit.
 WIDE = 200
-
+KILO = 1024
 
 #: Settings of the loader that name a database, which Meltano also takes from TARGET_POSTGRES_HOST and so on.
 LOADER_SETTINGS = ("sqlalchemy_url", "host", "port", "user", "password", "database")
@@ -70,6 +72,34 @@ def connected(meant: database.Target | None = None) -> Iterator[psycopg.Connecti
 def rows(connection: psycopg.Connection[DictRow], query: QueryNoTemplate, *values: Any) -> list[DictRow]:
     """Return the rows of *query*."""
     return connection.execute(query, values or None).fetchall()
+
+
+@contextlib.contextmanager
+def waiting(doing: str) -> Iterator[None]:
+    """Show on a screen that something goes on; nothing in a file or pipe."""
+    with Console(stderr=True).status(f"{doing} …"):
+        yield
+
+
+def show_json(found: object) -> None:
+    """Print *found* on stdout: moments (UTC) and days as ISO 8601, durations in seconds."""
+    click.echo(json.dumps(found, default=_plain, indent=2, ensure_ascii=False))
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    return value.total_seconds() if hasattr(value, "total_seconds") else str(value)
+
+
+def size(count: float | None) -> str:
+    """Return a number of bytes for people."""
+    figure, unit = float(count or 0), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if figure < KILO:
+            break
+        figure, unit = figure / KILO, larger
+    return f"{figure:,.0f} {unit}" if unit == "B" else f"{figure:,.1f} {unit}"
 
 
 def show_table(title: str, columns: Sequence[str], lines: Iterable[Sequence[object]]) -> None:

@@ -1,0 +1,101 @@
+"""The service levels of ``levels.yml``, handed to SQL, which judges them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from target_postgres_bronze import project
+from target_postgres_bronze.operator import schedules, session
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    import psycopg
+    from psycopg.rows import DictRow
+
+FILE: Final = "levels.yml"
+DEFAULTS: Final[dict[str, Any]] = {
+    "window": "30 days",
+    "levels": {
+        "completeness": 0.99,
+        "accuracy": 0.999,
+        "error_rate": 0.01,
+        "freshness": "1 hour",
+        "run_time": "5 minutes",
+        "storage": 0.80,
+        "yield": 0.10,
+        "schema_drift": "7 days",
+    },
+    "capacity": None,
+    "sources": {},
+}
+SHARES: Final = ("completeness", "accuracy", "error_rate", "storage", "yield")
+#: When each source last began a run that succeeded; for one that never did, when it was made.
+LAST_STARTS: Final = """
+    SELECT s.source, coalesce(max(r.started_at), s.created_at) AS last_start
+    FROM bronze.sources AS s LEFT JOIN bronze.runs AS r ON r.source = s.source AND r.status = 'succeeded'
+    GROUP BY s.source, s.created_at
+"""
+
+
+def read(root: Path) -> dict[str, Any]:
+    """Return the levels of the project at *root*: its ``levels.yml`` over the defaults.
+
+    Raises:
+        session.OperatorError: The file cannot be read, or names a level that there is none of.
+    """
+    file = root / FILE
+    try:
+        said = yaml.safe_load(file.read_text()) if file.exists() else {}
+    except (OSError, yaml.YAMLError) as error:
+        raise session.OperatorError(
+            f"{file} cannot be read: {type(error).__name__}. Correct the file."
+        ) from error
+    said = said or {}
+    if not isinstance(said, dict) or said.keys() - DEFAULTS.keys():
+        raise session.OperatorError(f"{file}: the members are {', '.join(DEFAULTS)}. Correct the file.")
+    levels = DEFAULTS["levels"] | (said.get("levels") or {})
+    sources = said.get("sources") or {}
+    for place in (levels, *sources.values()):
+        _check(file, place)
+    return DEFAULTS | said | {"levels": levels, "sources": sources}
+
+
+def _check(file: Path, levels: dict[str, Any]) -> None:
+    """Refuse a level that nobody would judge: misspelt, or with a value of the wrong kind."""
+    for name, value in levels.items():
+        if name not in DEFAULTS["levels"]:
+            raise session.OperatorError(
+                f"{file}: there is no level {name}. There are {', '.join(DEFAULTS['levels'])}."
+            )
+        kinds = (int, float) if name in SHARES else (str,)
+        if value not in (None, False) and (not isinstance(value, kinds) or value is True):
+            wanted = "a share from 0 to 1" if name in SHARES else "an interval, such as 1 hour"
+            raise session.OperatorError(f"{file}: {name} is {wanted}, or null.")
+
+
+def settings(root: Path, connection: psycopg.Connection[DictRow]) -> str:
+    """Return the argument of ``bronze.check_levels`` for the project at *root*."""
+    found = read(root)
+    starts = {row["source"]: row["last_start"] for row in session.rows(connection, LAST_STARTS.encode())}
+    return json.dumps(found | {"due": _due(root, starts), "other_bytes": archive_bytes(root)})
+
+
+def _due(root: Path, starts: dict[str, datetime]) -> dict[str, str | None]:
+    """Return when each scheduled source's next run was due, from its last success on; the earliest of its schedules."""
+    due: dict[str, str | None] = {}
+    for schedule in schedules.defined(root):
+        for source in schedule.sources:
+            start = starts.get(source)
+            moment = schedule.due_after(start).isoformat() if start else None
+            due[source] = min(filter(None, (due.get(source), moment)), default=None)
+    return due
+
+
+def archive_bytes(root: Path) -> int:
+    """Return the size of the raw archive."""
+    return sum(file.stat().st_size for file in project.archive_dir(root).rglob("*") if file.is_file())
