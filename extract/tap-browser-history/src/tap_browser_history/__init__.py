@@ -1,0 +1,1 @@
+"""Singer tap for the history that the browsers of this machine keep."""

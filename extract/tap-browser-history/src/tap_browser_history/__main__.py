@@ -1,0 +1,5 @@
+"""``python -m tap_browser_history``."""
+
+from tap_browser_history.tap import TapBrowserHistory
+
+TapBrowserHistory.cli()

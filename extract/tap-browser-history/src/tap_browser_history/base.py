@@ -1,0 +1,192 @@
+"""What the streams share: profile by profile, row by row, and only what changed since the run before."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_LOG_BASED
+from typing_extensions import override
+
+from tap_browser_history.blocks import Names, changed
+from tap_browser_history.database import Part, read
+from tap_kit import Raw, RawStream
+from tap_kit.jsontext import dumps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from tap_browser_history.database import Row
+    from tap_browser_history.library import Book
+    from tap_browser_history.tap import TapBrowserHistory
+
+
+@dataclass
+class Span:
+    """From the oldest to the newest moment of some rows."""
+
+    oldest: datetime | None = None
+    newest: datetime | None = None
+
+    def take(self, moment: str | None) -> None:
+        """Widen it by a moment (ISO 8601)."""
+        if moment:
+            read_moment = datetime.fromisoformat(moment)
+            self.oldest = min(self.oldest or read_moment, read_moment)
+            self.newest = max(self.newest or read_moment, read_moment)
+
+
+class HistoryStream(RawStream):
+    """A table of one kind of browser, with the rows that belong to each of its rows.
+
+    A record's identity lies inside of it and is given as ``raw_id``; the profile is its account. Other targets, which know
+    no ``raw_id``, get the member that holds the main row as key.
+
+    State: ``profiles``, by label and path the hash of each block of rows (see :mod:`tap_browser_history.blocks`);
+    ``newest``, by label the newest visit that was there.
+    """
+
+    _tap: TapBrowserHistory
+
+    kind: ClassVar[str]
+    """Of the databases that have this table, see :data:`tap_browser_history.library.KINDS`."""
+
+    parts: ClassVar[Sequence[Part]]
+    """The main table first."""
+
+    identity: ClassVar[Sequence[str]]
+    """JSON pointers of the values that make a row what it is, whatever its number."""
+
+    forgets: ClassVar[bool] = False
+    """Whether these are visits, which browsers forget; a hole between two runs is told."""
+
+    clock: ClassVar[tuple[str, Callable[[Any], str | None]] | None] = None
+    """JSON pointer of when it happened, and how it is read."""
+
+    def __init__(self, tap: TapBrowserHistory) -> None:
+        """Declare the stream incremental; it needs no replication key for that."""
+        super().__init__(tap)
+        self.forced_replication_method = REPLICATION_LOG_BASED
+        self._ignored = [_steps(pointer) for pointer in self.volatile]
+        self._identity = [_steps(pointer) for pointer in self.identity]
+
+    @override
+    def get_records(self, context: Mapping[str, Any] | None) -> Iterable[dict[str, Any]]:
+        books, failures = self._tap.library.contents
+        for sentence in failures:
+            self._tell_unread(sentence, fails=self._tap.is_told_what_to_read or not books)
+        for book in books:
+            if book.kind == self.kind:
+                try:
+                    yield from self.of_book(book)
+                except (sqlite3.Error, OSError) as error:
+                    self.report_gap(
+                        f"Profile {book.profile.label}: {self.name} cannot be read ({error}), layout {book.version}."
+                    )
+
+    def of_book(self, book: Book) -> Iterator[Raw]:
+        """Give the records of a profile that are new or changed since the run before."""
+        span = Span()
+        yield from changed(self._described(book, span), self._hashes(book))
+        if self.forgets:
+            self._tell_hole(book.profile.label, span)
+
+    def rows(self, book: Book) -> Iterator[Row]:
+        """Read all rows of a profile."""
+        with closing(book.snapshot.connect()) as connection:
+            yield from read(connection, self.parts)
+
+    def name_of(self, record: Mapping[str, Any]) -> list[Any]:
+        """Give the values that make a row what it is.
+
+        Nothing, empty and 0 are one: which of them a column gets that a newer layout added, depends on the row's age.
+        """
+        return [_value(record, steps) or None for steps in self._identity]
+
+    def _described(self, book: Book, span: Span) -> Iterator[tuple[int, bytes, Raw]]:
+        """Give each row's number, what counts of it, and its record; widen *span* by its moment."""
+        origin = book.provenance()
+        names = Names()
+        for row in self.rows(book):
+            name = names.of(self.name_of(row.record))
+            provenance = self._provenance(origin, name, row)
+            span.take(provenance.get("source_timestamp"))
+            yield row.number, self._significant(name, row), Raw(row.record, provenance)
+
+    def _provenance(self, origin: Mapping[str, Any], name: str, row: Row) -> dict[str, Any]:
+        provenance = {**origin, "raw_id": name, "table": self.parts[0].table, "row": row.number}
+        if row.base64:
+            provenance["base64"] = row.base64
+        moment = self.clock and self.clock[1](_value(row.record, _steps(self.clock[0])))
+        if moment:
+            provenance["source_timestamp"] = moment
+        return provenance
+
+    def _significant(self, name: str, row: Row) -> bytes:
+        """Write down the name and all values but the volatile ones."""
+        record: Any = row.record
+        for steps in self._ignored:
+            record = _without(record, steps)
+        return name.encode() + dumps(record)
+
+    def _tell_unread(self, sentence: str, *, fails: bool) -> None:
+        """Tell, once, of a profile that cannot be read: one that was named fails the run, one that was found does not."""
+        if fails:
+            self.report_gap(sentence)
+        elif sentence not in self._tap.warnings:
+            self._tap.warnings.add(sentence)
+            self.log("%s", sentence, level=logging.WARNING)
+
+    def _tell_hole(self, label: str, span: Span) -> None:
+        """Warn if everything that the last run saw is gone: what came between the runs may be lost."""
+        newest = self.stream_state.setdefault("newest", {})
+        before = newest.get(label)
+        if before and span.oldest and datetime.fromisoformat(before) < span.oldest:
+            self.log(
+                "Profile %s: the newest visit of the run before (%s) is older than the oldest one now (%s). Either the "
+                "history was cleared, or the browser forgot visits that no run has seen: run daily.",
+                label,
+                before,
+                span.oldest.isoformat(),
+                level=logging.WARNING,
+            )
+        if span.newest:
+            newest[label] = span.newest.isoformat()
+
+    def _hashes(self, book: Book) -> dict[str, str]:
+        """Give the place in the state for a profile's hashes."""
+        profiles = self.stream_state.setdefault("profiles", {})
+        copies = profiles.setdefault(book.profile.label, {})
+        path = str(book.profile.path)
+        if self.replication_method == REPLICATION_FULL_TABLE:
+            copies[path] = {}
+        hashes: dict[str, str] = copies.setdefault(path, {})
+        return hashes
+
+
+def _steps(pointer: str) -> tuple[str, ...]:
+    return tuple(pointer[1:].split("/"))
+
+
+def _value(record: Mapping[str, Any], steps: Sequence[str]) -> Any:
+    """Follow a pointer into a record; null where the way ends."""
+    value: Any = record
+    for step in steps:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
+def _without(value: Any, steps: Sequence[str]) -> Any:
+    """Copy *value* as far as need be and leave out what the steps lead to; ``*`` is any element."""
+    first, *rest = steps
+    if isinstance(value, list) and first == "*":
+        return [_without(item, rest) for item in value]
+    if not isinstance(value, dict) or first not in value:
+        return value
+    if not rest:
+        return {key: item for key, item in value.items() if key != first}
+    return {**value, first: _without(value[first], rest)}

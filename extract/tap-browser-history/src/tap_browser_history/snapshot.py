@@ -1,0 +1,164 @@
+"""Private copies of databases that a browser may have open at this moment.
+
+SQLite itself must not open the live file: a reader waits for the browser's lock or fails on it, misses what is in
+the write-ahead log, sees half-written pages beside a rollback journal, or leaves a ``-shm`` file in the profile. So
+the bytes are copied, side files first; what moved meanwhile is copied again; SQLite then opens the copy for
+writing, since only so it plays back the log or rolls back what was not committed.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import shutil
+import sqlite3
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tap_kit import TapError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+ATTEMPTS = 6
+PAUSE = 3.0
+"""Seconds between attempts; Chromium commits every ten, and a copy takes a fraction of one."""
+
+_MOST_DAMAGED = 2
+"""Copies that fail the check before the file itself counts as damaged."""
+
+_SIDE_FILES = ("-journal", "-wal")
+_HEADER = 100
+"""Bytes of a file's start that count as its state: SQLite's change counter and the log's salt lie in them."""
+
+_MAGIC = b"SQLite format 3\x00"
+
+
+class SnapshotError(TapError):
+    """A profile's database cannot be read; the message names it, the reason and the remedy."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A finished copy: SQLite has made it whole, and nobody else writes it."""
+
+    path: Path
+    sha256: str
+    """Of the main file as the browser had it."""
+
+    size: int
+    """The same in bytes."""
+
+    def connect(self) -> sqlite3.Connection:
+        """Open the copy; text comes as str, or as bytes where it is not UTF-8."""
+        connection = sqlite3.connect(self.path)
+        connection.text_factory = _text
+        return connection
+
+
+def take(live: Path, folder: Path, *, sleep: Callable[[float], None] = time.sleep) -> Snapshot:
+    """Copy the database *live* into *folder*, which nobody else may look into.
+
+    Args:
+        live: The browser's file. It and its side files are read, nothing else.
+        folder: Exists and is empty.
+        sleep: Waits the given seconds; for tests.
+
+    Raises:
+        SnapshotError: The file is absent, closed, no database, damaged, or never holds still.
+    """
+    copy = folder / "copy.sqlite"
+    damaged = 0
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            sleep(PAUSE)
+        try:
+            still = _copy(live, copy)
+        except OSError as error:
+            raise SnapshotError(_why_unreadable(live, error)) from None
+        if not still:
+            continue
+        if snapshot := _finish(live, copy):
+            return snapshot
+        damaged += 1
+        if damaged == _MOST_DAMAGED:
+            raise SnapshotError(
+                f"{live} is damaged: its copy fails SQLite's quick_check. Restore or remove the file."
+            )
+    raise SnapshotError(
+        f"{live} changes all the time, so that no copy of it is whole ({ATTEMPTS} attempts). Run again when the "
+        "browser is less busy, or close it."
+    )
+
+
+def _copy(live: Path, copy: Path) -> bool:
+    """Copy the side files and the main file; tell whether all held still meanwhile."""
+    before = _state(live)
+    for suffix in _SIDE_FILES:
+        source, goal = live.with_name(live.name + suffix), copy.with_name(copy.name + suffix)
+        goal.unlink(missing_ok=True)
+        try:
+            shutil.copyfile(source, goal)
+        except FileNotFoundError:
+            goal.unlink(missing_ok=True)
+    shutil.copyfile(live, copy)
+    return before == _state(live)
+
+
+def _state(live: Path) -> list[tuple[int, int, bytes] | None]:
+    """Note size, time of change and header of the main file and its side files."""
+    states: list[tuple[int, int, bytes] | None] = []
+    for suffix in ("", *_SIDE_FILES):
+        try:
+            with live.with_name(live.name + suffix).open("rb") as file:
+                header = file.read(_HEADER)
+            told = live.with_name(live.name + suffix).stat()
+            states.append((told.st_size, told.st_mtime_ns, header))
+        except FileNotFoundError:
+            if not suffix:
+                raise
+            states.append(None)
+    return states
+
+
+def _finish(live: Path, copy: Path) -> Snapshot | None:
+    """Let SQLite make a copy whole and check it; None where it is damaged, and another copy may be better."""
+    size = copy.stat().st_size
+    with copy.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        file.seek(0)
+        header = file.read(len(_MAGIC))
+    if not size:
+        raise SnapshotError(f"{live} is empty. If the browser is new, use it once; else name another file.")
+    if header != _MAGIC:
+        raise SnapshotError(
+            f"{live} is no SQLite database, or encrypted. Name the file of a browser's history."
+        )
+    try:
+        with closing(sqlite3.connect(copy)) as connection:
+            sound = connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+            connection.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.DatabaseError:
+        sound = False
+    return Snapshot(copy, digest, size) if sound else None
+
+
+def _why_unreadable(live: Path, error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"{live} is not there (any more). Run again, or correct the setting 'profiles'."
+    if error.errno in {errno.EPERM, errno.EACCES}:
+        return (
+            f"{live} may not be read. On macOS give the terminal (or what runs it) Full Disk Access in System Settings, "
+            "Privacy & Security; elsewhere run as the owner of the profile."
+        )
+    return f"{live} cannot be copied: {error.strerror}. Check the disk and its free space."
+
+
+def _text(value: bytes) -> str | bytes:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value
