@@ -28,7 +28,7 @@ def identities(*outcomes: Outcome) -> dict[str, set[str]]:
 
 @pytest.fixture
 def short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tap_toggl.reports.ReportTimeEntries._ask.__defaults__", (50,))
+    monkeypatch.setattr("tap_toggl.reports.PAGE_SIZE", 50)
 
 
 @pytest.mark.usefixtures("short_pages")

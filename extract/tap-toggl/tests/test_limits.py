@@ -171,7 +171,7 @@ def test_waits_for_quotas_are_bounded_in_all(toggler: Toggler) -> None:
 def test_history_larger_than_an_hours_quota_comes_home_in_several_runs(
     make_toggler: Callable[..., Toggler], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tap_toggl.reports.ReportTimeEntries._ask.__defaults__", (100,))
+    monkeypatch.setattr("tap_toggl.reports.PAGE_SIZE", 100)
     toggler = make_toggler(years_account(clock), plan="free")
     seen: list[set[int]] = []
     for _ in range(4):

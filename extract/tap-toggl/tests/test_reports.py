@@ -86,7 +86,7 @@ def test_row_is_identified_by_workspace_and_entry(toggler: Toggler) -> None:
 
 
 def test_pages_follow_the_cursor_to_the_end(toggler: Toggler, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tap_toggl.reports.ReportTimeEntries._ask.__defaults__", (50,))
+    monkeypatch.setattr("tap_toggl.reports.PAGE_SIZE", 50)
     outcome = toggler.run(streams=STREAMS)
     assert set(outcome.entry_ids()) == own_entries(toggler.standin.account)
     cursors = [
@@ -100,7 +100,7 @@ def test_pages_follow_the_cursor_to_the_end(toggler: Toggler, monkeypatch: pytes
 def test_run_killed_between_pages_goes_on_at_the_next_page(
     toggler: Toggler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tap_toggl.reports.ReportTimeEntries._ask.__defaults__", (50,))
+    monkeypatch.setattr("tap_toggl.reports.PAGE_SIZE", 50)
     first = toggler.run(streams=STREAMS, most=250)
     page = first.bookmark("report_time_entries")["workspaces"][str(STUDIO)]["page"]
     calls = len(toggler.standin.asked(PATH))
@@ -143,28 +143,53 @@ def test_next_day_brings_what_was_updated_in_one_call_a_year(toggler: Toggler) -
     assert years_asked(toggler, calls) == [2027, 2026, 2025, 2024]
 
 
-def test_updates_out_of_order_make_the_year_be_read_whole(toggler: Toggler) -> None:
+@pytest.mark.parametrize(
+    "moments",
+    [
+        ["2026-03-04T09:00:00+00:00", "2026-03-04T10:00:00+00:00"],
+        ["2020-01-01T00:00:00+00:00", "2026-03-04T10:00:00+00:00"],
+        ["2026-03-04T10:00:00+00:00", None],
+    ],
+    ids=["oldest first", "an old one first", "one unknown"],
+)
+def test_updates_out_of_order_make_the_year_be_read_whole(
+    toggler: Toggler, moments: list[str | None]
+) -> None:
     toggler.run(streams=STREAMS)
     account = toggler.standin.account
     account.clock.move(days=2)
-    new = account.add(account.clock.now() - timedelta(hours=30))
-    row = {
-        "user_id": account.user_id,
-        "row_number": 1,
-        "time_entries": [{"id": 1, "at": "2020-01-01T00:00:00+00:00"}],
-    }
-    newer = {**row, "time_entries": [{"id": 2, "at": "2026-03-01T00:00:00+00:00"}]}
-    toggler.standin.inject(PATH, Answer(200, []), Answer(200, [newer, row, newer]))
-    outcome = toggler.run(streams=STREAMS)
-    assert new.id not in outcome.entry_ids(), "the year is only read whole if the order shows before the edge"
-    row["time_entries"] = [{"id": 1, "at": account.clock.now().isoformat()}]
-    later = {
-        **row,
-        "time_entries": [{"id": 2, "at": (account.clock.now() + timedelta(seconds=9)).isoformat()}],
-    }
-    account.clock.move(days=1)
-    toggler.standin.inject(PATH, Answer(200, []), Answer(200, [row, later]))
+    new = account.add(account.clock.now() - timedelta(hours=1))
+    rows = [{"user_id": 1, "time_entries": [{"id": index, "at": at}]} for index, at in enumerate(moments)]
+    nothing = Answer(200, [])
+    toggler.standin.inject(PATH, nothing, Answer(200, rows))
     assert new.id in toggler.run(streams=STREAMS).entry_ids()
+    assert toggler.standin.asked(PATH)[-3].body["order_by"] == "date"
+
+
+def test_more_updates_than_a_page_come_in_several(toggler: Toggler, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tap_toggl.reports.NEWS_PAGE_SIZE", 7)
+    toggler.run(streams=STREAMS)
+    account = toggler.standin.account
+    account.clock.move(days=2)
+    edited = sorted(own_entries(account))[:30]
+    for entry_id in edited:
+        account.edit(entry_id, description="Put right")
+        account.clock.move(1)
+    assert set(edited) <= set(toggler.run(streams=STREAMS).entry_ids())
+
+
+def test_year_that_answered_empty_for_no_reason_is_still_asked_for_updates(toggler: Toggler) -> None:
+    toggler.run(streams=STREAMS)
+    account = toggler.standin.account
+    kept, account.entries = account.entries, {}
+    account.clock.move(days=31)
+    toggler.run(streams=STREAMS)
+    account.entries = kept
+    account.clock.move(days=1)
+    oldest = min(kept)
+    account.edit(oldest, description="Put right")
+    account.clock.move(7200)
+    assert oldest in toggler.run(streams=STREAMS).entry_ids()
 
 
 def test_month_later_what_was_deleted_is_gone_and_nothing_else(toggler: Toggler, ledger: Ledger) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
@@ -23,7 +24,6 @@ from tap_toggl.moments import OVERLAP, Span, is_due, local_window, parse, years
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
     from tap_toggl.client import Answer
 
@@ -41,6 +41,8 @@ CURSOR = {
     "first_row_number": "X-Next-Row-Number",
     "first_timestamp": "X-Next-Timestamp",
 }
+
+OLDEST = datetime.min.replace(tzinfo=UTC)
 
 BY_DATE = {"order_by": "date", "order_dir": "ASC"}
 BY_UPDATE = {"order_by": "last_update", "order_dir": "DESC"}
@@ -113,7 +115,7 @@ class ReportTimeEntries(TogglStream):
         elif is_due(known.whole, now, RESCAN_EVERY) or known.whole < self.stream_state.get(
             "stale_before", ""
         ):
-            yield from self._rescan(workspace_id, span, state)
+            yield from self._rescan(workspace_id, span, state, known)
         elif (known.rows or span.year >= now.year) and is_due(known.news, now, WHOLE_EVERY):
             yield from self._news(workspace_id, span, state, known)
 
@@ -141,7 +143,7 @@ class ReportTimeEntries(TogglStream):
         state.pop("page", None)
         self._finish(span, state, page["begun"], page["rows"])
 
-    def _rescan(self, workspace_id: int, span: Span, state: dict[str, Any]) -> Iterator[Raw]:
+    def _rescan(self, workspace_id: int, span: Span, state: dict[str, Any], known: Year) -> Iterator[Raw]:
         """Read a year again, in one go: only then it shows what is gone.
 
         An empty year counts only where another year of the workspace had entries in this run: an answer may
@@ -157,6 +159,10 @@ class ReportTimeEntries(TogglStream):
                     answer, cursor = self._ask(workspace_id, span, {**BY_DATE, **cursor})
                     rows += len(answer.items())
                     yield from self._rows(workspace_id, answer)
+        else:
+            rows = (
+                known.rows
+            )  # not believed: what is known of the year stays, its updates are still asked for
         self._finish(span, state, begun, rows)
 
     def _finish(self, span: Span, state: dict[str, Any], begun: str, rows: int) -> None:
@@ -167,38 +173,30 @@ class ReportTimeEntries(TogglStream):
 
     def _news(self, workspace_id: int, span: Span, state: dict[str, Any], known: Year) -> Iterator[Raw]:
         """Read what was updated since the last question, newest first; the whole year if the order does not hold."""
-        news = parse(known.news)
-        edge = news - OVERLAP if news else None
-        cursor: dict[str, int] = {}
-        begun = previous = None
-        sent = 0
+        edge = (parse(known.news) or self.account.now) - OVERLAP
+        what: dict[str, Any] = {**BY_UPDATE, "page_size": NEWS_PAGE_SIZE}
+        begun, sent = "", 0
         while True:
-            answer, cursor = self._ask(
-                workspace_id, span, {**BY_UPDATE, "page_size": NEWS_PAGE_SIZE, **cursor}, NEWS_PAGE_SIZE
-            )
+            answer, cursor = self._ask(workspace_id, span, what)
             begun = begun or answer.date.isoformat()
-            for row in answer.items():
-                updated = _updated(row)
-                if updated is None or (previous and updated > previous):
-                    self.logger.warning("Updates of %s are not in order; reading the whole year.", span.year)
-                    yield from self._rescan(workspace_id, span, state)
-                    return
-                previous = updated
-                if edge and updated < edge:
-                    cursor = {}
-                    break
-                sent += 1
-                yield self._row(workspace_id, answer, row)
-            if not cursor:
+            if not _newest_first(answer.items()):
+                self.logger.warning(
+                    "Updates of %s do not come newest first; reading the whole year.", span.year
+                )
+                yield from self._rescan(workspace_id, span, state, known)
+                return
+            fresh = [row for row in answer.items() if _updated(row) >= edge]
+            sent += len(fresh)
+            yield from self._rows(workspace_id, answer, fresh)
+            if not cursor or len(fresh) < len(answer.items()):
                 break
+            what |= cursor
         state["years"][str(span.year)] = {**asdict(known), "news": begun, "rows": known.rows or sent}
         self.remember()
 
     # Pages
 
-    def _ask(
-        self, workspace_id: int, span: Span, what: dict[str, Any], page_size: int = PAGE_SIZE
-    ) -> tuple[Answer, dict[str, int]]:
+    def _ask(self, workspace_id: int, span: Span, what: dict[str, Any]) -> tuple[Answer, dict[str, int]]:
         """Ask for a page; gives the answer and the cursor of the next one, empty after the last.
 
         Raises:
@@ -209,7 +207,7 @@ class ReportTimeEntries(TogglStream):
             "start_date": first,
             "end_date": last,  # without it the service silently reports seven days
             "user_ids": [self.account.user_id],  # else colleagues' entries come too
-            "page_size": page_size,
+            "page_size": PAGE_SIZE,
             "grouped": False,
             "rounding": 0,  # the default follows the user's preferences
             "rounding_minutes": 0,
@@ -231,14 +229,14 @@ class ReportTimeEntries(TogglStream):
             )
         return answer, cursor
 
-    def _rows(self, workspace_id: int, answer: Answer) -> Iterator[Raw]:
-        for row in answer.items():
-            yield self._row(workspace_id, answer, row)
-
-    def _row(self, workspace_id: int, answer: Answer, row: dict[str, Any]) -> Raw:
-        self._answered.add(workspace_id)
-        raw_id = f"{workspace_id}/{_identity(row)}"
-        return Raw(row, {**answer.provenance, "raw_id": raw_id, "workspace_id": workspace_id})
+    def _rows(
+        self, workspace_id: int, answer: Answer, rows: list[dict[str, Any]] | None = None
+    ) -> Iterator[Raw]:
+        """Wrap the rows of an answer, or some of them."""
+        for row in answer.items() if rows is None else rows:
+            self._answered.add(workspace_id)
+            raw_id = f"{workspace_id}/{_identity(row)}"
+            yield Raw(row, {**answer.provenance, "raw_id": raw_id, "workspace_id": workspace_id})
 
 
 def _entries(row: dict[str, Any]) -> list[dict[str, Any]]:
@@ -255,6 +253,12 @@ def _identity(row: dict[str, Any]) -> str:
     return hashlib.sha256(dumps(content)).hexdigest()
 
 
-def _updated(row: dict[str, Any]) -> datetime | None:
-    """Tell when a row was updated last."""
-    return max((moment for entry in _entries(row) if (moment := parse(entry.get("at")))), default=None)
+def _updated(row: dict[str, Any]) -> datetime:
+    """Tell when a row was updated last; one that does not say so counts as the oldest."""
+    return max((moment for entry in _entries(row) if (moment := parse(entry.get("at")))), default=OLDEST)
+
+
+def _newest_first(rows: list[dict[str, Any]]) -> bool:
+    """Tell whether rows are in the order of their updates, all of which are known."""
+    moments = [_updated(row) for row in rows]
+    return OLDEST not in moments and all(first >= second for first, second in pairwise(moments))
