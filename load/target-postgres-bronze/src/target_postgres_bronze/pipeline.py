@@ -14,6 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
+import psycopg
+
 from target_postgres_bronze import database, project
 from target_postgres_bronze.archive import SUFFIX, Archive, FileArchive, NoArchive
 from target_postgres_bronze.database import DatabaseError
@@ -38,6 +40,8 @@ log = logging.getLogger(__name__)
 PACKAGE: Final = "target-postgres-bronze"
 DEFAULT_ENVIRONMENT: Final = "development"
 FAILURE: Final = 1
+#: Errors that end a run with a sentence; others are faults of the loader.
+_TOLD: Final = (LoaderError, DatabaseError, EmbeddedServerError, ProjectError, BrokenPipeError, psycopg.Error)
 _SOURCE: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _SECRET: Final = re.compile(r"pass|secret|token|key|credential|auth|cookie|session", re.IGNORECASE)
 
@@ -57,9 +61,21 @@ def run_loader(config: Mapping[str, Any], source: IO[Any], out: IO[bytes], env: 
     try:
         with Interrupt() as interrupt:
             return _land_all(config, source, out, env, interrupt)
-    except (LoaderError, DatabaseError, EmbeddedServerError, ProjectError) as error:
-        log.error("%s", error)  # noqa: TRY400 - a sentence for the user, no traceback
+    except _TOLD as error:
+        log.error("%s", _sentence(error))  # noqa: TRY400 - a sentence for the user, no traceback
         return FAILURE
+
+
+def _sentence(error: BaseException) -> str:
+    """Return what went wrong, for a person; PostgreSQL's own words could quote a row."""
+    if isinstance(error, psycopg.Error):
+        return (
+            f"PostgreSQL refuses: {type(error).__name__} (SQLSTATE {error.sqlstate}). What was confirmed is safe; the "
+            "server's log has more."
+        )
+    if isinstance(error, BrokenPipeError):
+        return "The program that reads the loader's states no longer takes them. What was confirmed is safe; run again."
+    return str(error) if isinstance(error, _TOLD) else type(error).__name__
 
 
 def _land_all(
@@ -135,15 +151,10 @@ class _Work:
 
     def give_up(self, error: BaseException) -> None:
         """Close the books of a run that cannot go on, where the database still lets us."""
-        reason = (
-            str(error)
-            if isinstance(error, LoaderError | DatabaseError | EmbeddedServerError)
-            else type(error).__name__
-        )
         with suppress(Exception):
             self.archive.close()
         with suppress(Exception):
-            self.lander.abandon(reason)
+            self.lander.abandon(_sentence(error))
 
     def _say(self, books: dict[str, dict[str, int]]) -> None:
         for stream, book in books.items():
