@@ -1,39 +1,61 @@
--- bronze.index_source: the indexes of bronze.record on a source's table and all its partitions, those that are missing. Called at the end of every run;
--- partitions made later get theirs as they are attached. Each step is a transaction of its own: a killed run leaves whole indexes, the next one goes on,
--- and the locks of one step fit into any server's lock table.
+-- bronze.missing_indexes: the indexes of bronze.record that a source's table does not have as a whole.
+-- bronze.index_partitions: builds them on the partitions. Several sessions may do so at once: each takes partitions that no other has in hand.
+-- bronze.index_source: the same, then the indexes of the table as a whole, which take over what the partitions have; at last it merges what a load left in
+-- the pending lists of GIN indexes, so that no reader has to search them. Called at the end of every run; partitions made later get theirs as they are attached.
+-- Each step is a transaction of its own: a killed run leaves whole indexes, the next one goes on, and the locks of a step fit into any server's lock table.
+CREATE OR REPLACE FUNCTION bronze.missing_indexes(source_name text) RETURNS TABLE (suffix text, definition text)
+LANGUAGE sql
+STABLE
+AS $$
+    SELECT substr(c.relname, length('record') + 1), regexp_replace(pg_get_indexdef(i.indexrelid), '^.* USING', 'USING')
+    FROM pg_index AS i
+    INNER JOIN pg_class AS c ON c.oid = i.indexrelid
+    WHERE i.indrelid = 'bronze.record'::regclass AND NOT i.indisprimary
+        AND to_regclass(format('public.%I', 'bronze_' || source_name || substr(c.relname, length('record') + 1))) IS NULL
+    ORDER BY c.relname
+$$;
+COMMENT ON FUNCTION bronze.missing_indexes(text) IS 'Indexes that bronze_<source> does not have as a whole: end of their name, and definition.';
+
+CREATE OR REPLACE PROCEDURE bronze.index_partitions(source_name text)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    partition regclass;
+    missing record;
+BEGIN
+    IF NOT EXISTS (SELECT FROM bronze.missing_indexes(source_name)) THEN
+        RETURN;
+    END IF;
+    FOR partition IN
+        SELECT h.inhrelid FROM pg_inherits AS h WHERE h.inhparent = format('public.%I', 'bronze_' || source_name)::regclass ORDER BY h.inhrelid
+    LOOP
+        CONTINUE WHEN NOT pg_try_advisory_lock('pg_class'::regclass::oid::integer, partition::oid::integer);
+        FOR missing IN SELECT m.suffix, m.definition FROM bronze.missing_indexes(source_name) AS m LOOP
+            EXECUTE format(
+                'CREATE INDEX IF NOT EXISTS %I ON %s %s',
+                (SELECT c.relname FROM pg_class AS c WHERE c.oid = partition) || missing.suffix, partition, missing.definition
+            );
+        END LOOP;
+        COMMIT;
+        PERFORM pg_advisory_unlock('pg_class'::regclass::oid::integer, partition::oid::integer);
+    END LOOP;
+END
+$$;
+COMMENT ON PROCEDURE bronze.index_partitions (text) IS 'Builds the indexes that partitions of bronze_<source> lack; several sessions share the work.';
+
 CREATE OR REPLACE PROCEDURE bronze.index_source(source_name text)
 LANGUAGE plpgsql
 AS $$
 DECLARE
     table_name constant text := 'bronze_' || source_name;
-    pattern record;
-    partition regclass;
+    missing record;
     pending regclass;
 BEGIN
-    FOR pattern IN
-        SELECT
-            table_name || substr(c.relname, length('record') + 1) AS index_name,
-            substr(c.relname, length('record') + 1) AS suffix,
-            regexp_replace(pg_get_indexdef(i.indexrelid), '^.* USING', 'USING') AS definition
-        FROM pg_index AS i
-        INNER JOIN pg_class AS c ON c.oid = i.indexrelid
-        WHERE i.indrelid = 'bronze.record'::regclass AND NOT i.indisprimary
-        ORDER BY c.relname
-    LOOP
-        CONTINUE WHEN to_regclass(format('public.%I', pattern.index_name)) IS NOT NULL;
-        FOR partition IN SELECT h.inhrelid FROM pg_inherits AS h WHERE h.inhparent = format('public.%I', table_name)::regclass ORDER BY 1 LOOP
-            EXECUTE format(
-                'CREATE INDEX IF NOT EXISTS %I ON %s %s',
-                (SELECT relname FROM pg_class WHERE oid = partition) || pattern.suffix, partition, pattern.definition
-            );
-            COMMIT;
-        END LOOP;
-        -- takes over what the partitions have
-        EXECUTE format('CREATE INDEX IF NOT EXISTS %I ON public.%I %s', pattern.index_name, table_name, pattern.definition);
+    CALL bronze.index_partitions(source_name);
+    FOR missing IN SELECT m.suffix, m.definition FROM bronze.missing_indexes(source_name) AS m LOOP
+        EXECUTE format('CREATE INDEX IF NOT EXISTS %I ON public.%I %s', table_name || missing.suffix, table_name, missing.definition);
         COMMIT;
     END LOOP;
-
-    -- what a load left in the lists of its GIN indexes is merged now, so that no reader has to search them
     FOR pending IN
         SELECT i.indexrelid
         FROM pg_inherits AS h
