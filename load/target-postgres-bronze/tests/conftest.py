@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -184,13 +185,14 @@ class Bronze:
             logger.setLevel(level)
         return Outcome(code, [json.loads(line) for line in out.getvalue().splitlines()], log.getvalue())
 
-    def start(self, **settings: Any) -> subprocess.Popen[bytes]:
-        """Start the loader as a process of its own, waiting for messages on its standard input."""
+    def start(self, messages: Path | None = None, **settings: Any) -> subprocess.Popen[bytes]:
+        """Start the loader as a process of its own, reading a file or waiting for messages on its standard input."""
         config = self.folder / "config.json"
         config.write_text(json.dumps(self.config(**settings)))
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "MELTANO"))}
+        arguments = ["--config", str(config), *(["--input", str(messages)] if messages else [])]
         loader = subprocess.Popen(
-            [str(Path(sys.executable).with_name("target-postgres-bronze")), "--config", str(config)],
+            [str(Path(sys.executable).with_name("target-postgres-bronze")), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -255,7 +257,11 @@ def _copy(server: embedded.Server, templates: dict[str, str], folder: Path) -> I
         yield bronze
         for loader in bronze.started:
             loader.kill()
-            loader.communicate(timeout=30)
+            loader.wait(timeout=30)
+            for stream in (loader.stdin, loader.stdout, loader.stderr):
+                assert stream is not None
+                with suppress(BrokenPipeError):
+                    stream.close()
         admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
@@ -271,3 +277,11 @@ def bronze_18(
 ) -> Iterator[Bronze]:
     """The same on the embedded server alone, for what PostgreSQL's version has no part in."""
     yield from _copy(embedded_server, templates, tmp_path)
+
+
+@pytest.fixture
+def own_server(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Iterator[tuple[Bronze, Path]]:
+    """An embedded server that a test may stop and start: its database, and its data folder."""
+    data_dir = tmp_path_factory.mktemp("own") / "postgres"
+    yield Bronze(embedded.ensure_running(data_dir).conninfo("postgres"), tmp_path), data_dir
+    embedded.stop(data_dir)
