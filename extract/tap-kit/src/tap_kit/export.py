@@ -1,0 +1,147 @@
+"""The tap of export files: a table of patterns and parsers, state by content, every member accounted for.
+
+The export is the unit: it is read as a whole, its records go out, then what it ended, then the state that it has been
+read. Broken off anywhere, the next run reads that export again and the loader knows what it has.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk import typing as th
+
+from tap_kit.errors import TapError
+from tap_kit.export_items import json_items
+from tap_kit.export_members import (
+    Export,
+    Found,
+    Lines,
+    LockedError,
+    Member,
+    MemberError,
+    Rule,
+)
+from tap_kit.export_progress import Progress
+from tap_kit.export_reader import ExportReader
+from tap_kit.export_streams import Envelope, ExportStream, Files
+from tap_kit.tap import RawTap
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "EXPORT_SETTINGS",
+    "Envelope",
+    "Export",
+    "ExportStream",
+    "ExportTap",
+    "Files",
+    "Found",
+    "Lines",
+    "LockedError",
+    "Member",
+    "MemberError",
+    "Rule",
+    "json_items",
+]
+
+EXPORT_SETTINGS = (
+    th.Property(
+        "path",
+        th.StringType(nullable=False),
+        title="Export",
+        description="An export as it came (zip, folder or file), or a folder with several; from the project's folder or absolute.",
+    ),
+    th.Property(
+        "password",
+        th.StringType(nullable=False),
+        secret=True,
+        title="Password",
+        description="Password of the zip, if it has one.",
+    ),
+    th.Property(
+        "account",
+        th.StringType(nullable=False),
+        title="Account",
+        description="Whose export it is, where those of several people land in one database.",
+    ),
+)
+"""Settings that every tap of exports has."""
+
+
+class ExportTap(RawTap):
+    """A tap that reads export files; see the README, "Export files"."""
+
+    rules: ClassVar[Sequence[Rule]] = ()
+    """The table: the first line that matches a member counts."""
+
+    parser_version: ClassVar[int] = 1
+    """Raised when the parsers find more than before: exports that were read before are read once more."""
+
+    fail_on_gaps = True  # an export that was named and cannot be read whole is not a success
+
+    path_required: ClassVar[bool] = True
+    """Whether the tap has nothing to do without an export."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """See :class:`singer_sdk.Tap`."""
+        self._read = False
+        super().__init__(*args, **kwargs)
+
+    # What a source may decide
+
+    def split(self, members: Sequence[Member]) -> list[list[Member]]:
+        """Tell which loose files of the named folder belong to one export; by default they are one together."""
+        return [list(members)]
+
+    def moment_of(self, export: Export) -> str:
+        """Tell when an export was made, as text that sorts by time; by default its newest member's date."""
+        return max((member.modified or "" for member in export.members), default="")
+
+    # The course of a run
+
+    @cached_property
+    def progress(self) -> Progress:
+        """How far it is."""
+        return Progress(self.logger)
+
+    def read_exports(self) -> None:
+        """Read what is new, once per run."""
+        if self._read:
+            return
+        self._read = True
+        path = self.config.get("path")
+        if not path and self.path_required:
+            variable = f"{self.name.upper().replace('-', '_')}_PATH"
+            raise TapError(
+                f"No export is named. Set {variable} to one, or drop it into data/inbox and run: bronze inbox"
+            )
+        if path:
+            root = Path(os.environ.get("MELTANO_PROJECT_ROOT") or Path.cwd())
+            files = next(stream for stream in self.export_streams() if isinstance(stream, Files))
+            ExportReader(self, files).read(root / Path(path).expanduser())
+
+    def export_streams(self) -> list[ExportStream]:
+        """List the streams that are fed from exports."""
+        return [stream for stream in self.streams.values() if isinstance(stream, ExportStream)]
+
+    def provenance_of(self, member: Member) -> dict[str, Any]:
+        """Tell what the records of *member* have in common: the file and the account."""
+        account = self.config.get("account")
+        return {**member.provenance, **({"account": account} if account else {})}
+
+    def write(self, lines: bytes) -> None:
+        """Put whole lines on stdout."""
+        buffer = getattr(sys.stdout, "buffer", None)
+        if buffer is None:  # a test's StringIO
+            sys.stdout.write(lines.decode())
+        else:
+            buffer.write(lines)
+
+    def send_state(self) -> None:
+        """Send the state."""
+        self._state_writer.write_state(self.state)

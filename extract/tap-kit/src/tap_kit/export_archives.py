@@ -1,0 +1,245 @@
+"""Archives: zip, tar (plain, gzip, bzip2, xz) and single packed files, opened in place.
+
+zip and tar by way of the standard library (``zipfile``, ``tarfile``), which never extracts here. Names inside are labels
+only; those that point outside, links and devices are refused, and told.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import re
+import stat
+import tarfile
+import zipfile
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from typing import IO, TYPE_CHECKING, Any
+
+from tap_kit.export_guard import FREE, LARGEST_RATIO, guarded, told
+from tap_kit.export_members import Member, MemberError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Opener = Callable[[], IO[bytes]]
+
+_UNPACKERS: dict[str, tuple[str, Callable[[IO[bytes]], Any]]] = {
+    ".gz": ("gzip", lambda file: gzip.GzipFile(fileobj=file)),
+    ".bz2": ("bzip2", bz2.BZ2File),
+    ".xz": ("xz", lzma.LZMAFile),
+}
+_TAR = re.compile(r"\.(?:tar|tgz|tbz2?|txz|tar\.(?:gz|bz2|xz))$", re.IGNORECASE)
+_SHORT = {".tgz": ".gz", ".tbz": ".bz2", ".tbz2": ".bz2", ".txz": ".xz"}
+_METHODS = {zipfile.ZIP_DEFLATED: "deflate", zipfile.ZIP_BZIP2: "bzip2", zipfile.ZIP_LZMA: "lzma"}
+_UTF8_NAME = 0x800
+_MOST_MEMBERS = 1_000_000
+_LARGEST_INNER = 256 << 20
+_OUTSIDE = re.compile(r"(?:^|[/\\])\.\.(?:[/\\]|$)|^[/\\]|^[A-Za-z]:[/\\]|\x00")
+
+
+def is_archive(name: str) -> bool:
+    """Tell whether a file of this name holds other files."""
+    return name.lower().endswith(".zip") or _TAR.search(name) is not None
+
+
+def is_packed(name: str) -> bool:
+    """Tell whether a file of this name is an archive or a single packed file."""
+    return is_archive(name) or name.lower().endswith(tuple(_UNPACKERS))
+
+
+class Held:
+    """An open file or archive, opened when it is needed and closed when there is no need for it for a while."""
+
+    def __init__(self, *makers: Callable[..., Any]) -> None:
+        """Hold what the last of *makers* makes of what the one before it made, and so on."""
+        self._makers = makers
+        self._opened: list[Any] = []
+
+    def get(self) -> Any:
+        """Return it, opened."""
+        if not self._opened:
+            for make in self._makers:
+                self._opened.append(make(*self._opened[-1:]))
+        return self._opened[-1]
+
+    def close(self) -> None:
+        """Close it; `get` opens it again."""
+        while self._opened:
+            self._opened.pop().close()
+
+
+def open_archive(path: str, opener: Opener, size: int, password: bytes | None) -> tuple[list[Member], Held]:
+    """List what *path* holds; a zip inside a zip counts as a folder of it.
+
+    Args:
+        path: Name of the file, from the named folder on.
+        opener: Opens it at its beginning; the file can be positioned.
+        size: Its bytes.
+        password: For locked zips.
+
+    Returns:
+        The members, and what is open for them.
+
+    Raises:
+        MemberError: It cannot be read at all.
+    """
+    if size == 0:
+        raise MemberError(f"{path}: empty. Get it anew.")
+    is_zip, is_tar = path.lower().endswith(".zip"), _TAR.search(path) is not None
+    if is_zip:
+        held = Held(opener, zipfile.ZipFile)
+    elif is_tar:
+        held = Held(_unpacked(path, opener, size), _as_tar)
+    else:
+        return [_packed_file(path, opener, size)], Held()
+    try:
+        with told(path):
+            if is_zip:
+                return list(_unfolded(_zip_members(held, path, "", size, password), password)), held
+            return list(_tar_members(path, held)), held
+    finally:
+        held.close()
+
+
+# zip
+
+
+def _zip_members(held: Held, path: str, prefix: str, size: int, password: bytes | None) -> Iterator[Member]:
+    """List a zip of *size* bytes; *prefix* is its own name within the export."""
+    infos = [info for info in held.get().infolist() if not info.is_dir()]
+    if len(infos) > _MOST_MEMBERS or sum(info.compress_size for info in infos) > size:
+        raise MemberError(f"{path}: its members overlap or are too many, as in a zip bomb. Not read.")
+    for info in infos:
+        name = _zip_name(info)
+        where = f"{path}/{name}"
+        yield Member(
+            path=where,
+            name=prefix + name,
+            opener=partial(guarded, where, partial(_open_zipped, held, info, password)),
+            size=info.file_size,
+            modified=_zip_time(info),
+            compression=_METHODS.get(info.compress_type),
+            refused=_refusal(name) or _refused_zip(info),
+        )
+
+
+def _open_zipped(held: Held, info: zipfile.ZipInfo, password: bytes | None) -> IO[bytes]:
+    file: IO[bytes] = held.get().open(info, pwd=password)
+    return file
+
+
+def _unfolded(members: Iterator[Member], password: bytes | None) -> Iterator[Member]:
+    """Put in place of a zip inside a zip what it holds: one level, of bounded size, one of them in memory at a time."""
+    open_one: list[Held] = []
+
+    def unpack(member: Member) -> io.BytesIO:
+        for other in open_one:
+            other.close()
+        return io.BytesIO(member.read(_LARGEST_INNER))
+
+    for member in members:
+        found = [member]
+        size = member.size or 0
+        if not member.refused and member.name.lower().endswith(".zip") and size <= _LARGEST_INNER:
+            held = Held(partial(unpack, member), zipfile.ZipFile)
+            with suppress(MemberError), told(member.path):  # its damage is told when it comes to be read
+                found = list(_zip_members(held, member.path, f"{member.name}/", size, password))
+            held.close()
+            open_one.append(held)
+        yield from found
+
+
+def _zip_name(info: zipfile.ZipInfo) -> str:
+    """Return the name; without the mark for UTF-8 it is tried first, as phones and Macs forget the mark."""
+    name = info.filename
+    if not info.flag_bits & _UTF8_NAME:
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    return name
+
+
+def _zip_time(info: zipfile.ZipInfo) -> str | None:
+    with suppress(ValueError):
+        return datetime(*info.date_time).isoformat()  # noqa: DTZ001 - a zip does not say the zone
+    return None
+
+
+def _refused_zip(info: zipfile.ZipInfo) -> str:
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return "a symbolic link"
+    if info.file_size > FREE + LARGEST_RATIO * info.compress_size:
+        return f"unpacks to more than {LARGEST_RATIO} times its size, as a zip bomb does"
+    return ""
+
+
+def _refusal(name: str) -> str:
+    return "its path leaves the archive" if _OUTSIDE.search(name) else ""
+
+
+# tar and single packed files
+
+
+def _unpacked(path: str, opener: Opener, size: int) -> Opener:
+    """Return what opens the content of a packed file, guarded against bombs."""
+    suffix = "." + path.lower().rpartition(".")[2]
+    unpacker = _UNPACKERS.get(_SHORT.get(suffix, suffix))
+    if unpacker is None:
+        return partial(guarded, path, opener)
+    _name, unpack = unpacker
+    return partial(guarded, path, lambda: unpack(opener()), size)
+
+
+def _tar_members(path: str, held: Held) -> Iterator[Member]:
+    """List a tar, up to where it is damaged; packed ones are read through for that."""
+    suffix = "." + path.lower().rpartition(".")[2]
+    packed = _UNPACKERS.get(_SHORT.get(suffix, suffix), (None, None))[0]
+    count = 0
+    try:
+        with told(path):
+            for info in held.get():
+                count += 1
+                if info.isdir():
+                    continue
+                where = f"{path}/{info.name}"
+                yield Member(
+                    path=where,
+                    name=info.name,
+                    opener=partial(guarded, where, partial(_open_tarred, held, info)),
+                    size=info.size,
+                    modified=datetime.fromtimestamp(info.mtime, UTC).isoformat(),
+                    compression=packed,
+                    refused=_refusal(info.name) or ("" if info.isreg() else "a link or device"),
+                )
+    except MemberError as error:
+        if not count:
+            raise
+        yield Member(path=path, name="", opener=partial(_unreadable, path), damage=str(error))
+
+
+def _as_tar(file: IO[bytes]) -> tarfile.TarFile:
+    return tarfile.open(fileobj=file, mode="r:")  # noqa: SIM115 - `Held` closes it
+
+
+def _open_tarred(held: Held, info: tarfile.TarInfo) -> IO[bytes]:
+    file: IO[bytes] | None = held.get().extractfile(info)
+    if file is None:
+        raise MemberError(f"{info.name}: not a file.")
+    return file
+
+
+def _unreadable(path: str) -> IO[bytes]:
+    raise MemberError(f"{path}: damaged or cut off.")
+
+
+def _packed_file(path: str, opener: Opener, size: int) -> Member:
+    suffix = "." + path.lower().rpartition(".")[2]
+    return Member(
+        path=path,
+        name=path.rpartition("/")[2][: -len(suffix)],
+        opener=_unpacked(path, opener, size),
+        compression=_UNPACKERS[suffix][0],
+    )

@@ -1,0 +1,142 @@
+"""Finds exports under a named path: archives, sets of split archives, and loose files; links are not followed."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from tap_kit.errors import TapError
+from tap_kit.export_archives import Held, is_packed, open_archive
+from tap_kit.export_guard import Joined, guarded
+from tap_kit.export_members import Export, Member, MemberError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PART = re.compile(r"(?P<whole>.+\.(?:zip|tar|tgz|gz|bz2|xz))\.(?P<number>\d{2,4})$", re.IGNORECASE)
+"""One of the pieces that a large file was cut into."""
+
+_SET = re.compile(r"(?P<stem>.+?)[-_](?P<number>\d{3})\.(?P<kind>zip|tgz)$", re.IGNORECASE)
+"""One of several archives that are one export (Google Takeout: ``takeout-20240301T091244Z-001.zip``)."""
+
+_SPANNED = re.compile(r".+\.z\d\d$", re.IGNORECASE)
+
+
+def find_exports(path: Path, password: str | None) -> tuple[list[Export], list[tuple[str, str]]]:
+    """List the exports at *path*, a file or folder.
+
+    Returns:
+        The exports, and for each file that could not be opened its path and a sentence.
+
+    Raises:
+        TapError: There is nothing at *path*.
+    """
+    if not path.exists():
+        raise TapError(f"{path}: nothing there. Name an export, or a folder with exports, as 'path'.")
+    base = path if path.is_dir() else path.parent
+    files = _files(path) if path.is_dir() else [path]
+    key = password.encode() if password else None
+    exports: list[Export] = []
+    failures: list[tuple[str, str]] = []
+    loose: list[Member] = []
+    for label, parts in _grouped(files, base).items():
+        if not is_packed(label):
+            loose += [_loose(part, base) for part in parts]
+            continue
+        try:
+            exports.append(_opened(label, parts, base, key))
+        except MemberError as error:
+            failures.append((label, str(error)))
+    if loose:
+        exports.append(Export(path=".", members=loose))
+    for export in exports:
+        for member in export.members:
+            member.export = export
+    return exports, failures
+
+
+def _files(folder: Path) -> list[Path]:
+    """List the files below *folder* in the order of their names; hidden ones and links are left alone."""
+    found: list[Path] = []
+    for place, folders, names in os.walk(folder, followlinks=False):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        here = [Path(place, name) for name in sorted(names) if not name.startswith(".")]
+        found += [file for file in here if file.is_file() and not file.is_symlink()]
+    return found
+
+
+def _grouped(files: list[Path], base: Path) -> dict[str, list[Path]]:
+    """Group files by the export that they are of; the label is its path from *base* on."""
+    groups: dict[str, list[Path]] = {}
+    for file in files:
+        name = file.relative_to(base).as_posix()
+        if match := _PART.match(name):
+            name = match["whole"]
+        elif match := _SET.match(name):
+            name = f"{match['stem']}.{match['kind']}"
+            if not any((base / f"{match['stem']}{dash}001.{match['kind']}").exists() for dash in "-_"):
+                name = match[0]  # numbered by someone, and no set
+        groups.setdefault(name, []).append(file)
+    return groups
+
+
+def _opened(label: str, parts: list[Path], base: Path, password: bytes | None) -> Export:
+    """Open an archive, the pieces of one, or the archives of a set."""
+    pieces = [part for part in parts if _PART.match(part.name)]
+    if pieces:
+        _check_numbers(label, [int(part.suffix[1:]) for part in pieces])
+        packed = [(label, _joining(pieces), sum(part.stat().st_size for part in pieces))]
+    else:
+        packed = [(part.relative_to(base).as_posix(), _opening(part), part.stat().st_size) for part in parts]
+        numbers = [int(match["number"]) for part in parts if (match := _SET.match(part.name))]
+        if len(parts) > 1:
+            _check_numbers(label, numbers)
+    members: list[Member] = []
+    helds: list[Held] = []
+    for path, opener, size in packed:
+        found, held = open_archive(path, opener, size, password)
+        members += found
+        helds.append(held)
+    wholes = [
+        Member(path=path, name=path, opener=partial(guarded, path, opener)) for path, opener, _ in packed
+    ]
+    return Export(path=label, members=members, files=wholes, helds=helds)
+
+
+def _opening(file: Path) -> Callable[[], IO[bytes]]:
+    return lambda: file.open("rb")
+
+
+def _joining(pieces: list[Path]) -> Callable[[], IO[bytes]]:
+    return lambda: io.BufferedReader(Joined(pieces))
+
+
+def _check_numbers(label: str, numbers: list[int]) -> None:
+    first = min(numbers)
+    missing = sorted(set(range(first, max(numbers) + 1)) - set(numbers))
+    if first > 1 or missing:
+        told = ", ".join(f"{number:03}" for number in missing or range(1, first))
+        raise MemberError(
+            f"{label}: of the split archive the parts {told} are missing. Put them beside the others."
+        )
+
+
+def _loose(file: Path, base: Path) -> Member:
+    name = file.relative_to(base).as_posix()
+    status = file.stat()
+    refused = ""
+    if _SPANNED.match(name):
+        refused = "a piece of a spanned zip. Join it first: zip -s 0 NAME.zip --out whole.zip"
+    return Member(
+        path=name,
+        name=name,
+        opener=partial(guarded, name, _opening(file)),
+        size=status.st_size,
+        modified=datetime.fromtimestamp(status.st_mtime, UTC).isoformat(timespec="seconds"),
+        refused=refused,
+    )

@@ -1,0 +1,93 @@
+"""Reads the elements of a JSON array one at a time, exact, in constant memory."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from tap_kit.export_members import MemberError
+from tap_kit.jsontext import loads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_kit.export_members import Member
+
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
+_OPEN, _CLOSE = b"[{", b"]}"
+_LARGEST_ELEMENT = 64 << 20
+_MARK = b"\xef\xbb\xbf"
+
+
+def json_items(member: Member) -> Iterator[Any]:
+    """Yield the elements of the JSON array that *member* is; anything else is yielded whole.
+
+    Numbers are exact (see `tap_kit.jsontext`).
+
+    Raises:
+        MemberError: It is no JSON, or ends early; what came before is yielded.
+    """
+    head = member.head(1024).removeprefix(_MARK).lstrip()
+    if head[:1] != b"[":
+        yield _load(member, member.read().removeprefix(_MARK), 1)
+        return
+    scan = _Scan(member)
+    buffer = b""
+    for chunk in member.chunks():
+        buffer = buffer + chunk if buffer else chunk
+        yield from scan.elements(buffer)
+        buffer = scan.rest
+        if len(buffer) > _LARGEST_ELEMENT:
+            raise MemberError(
+                f"{member.path}: an element of more than {_LARGEST_ELEMENT >> 20} MiB. Not read on."
+            )
+    if scan.depth or not scan.begun:
+        raise MemberError(
+            f"{member.path}: ends in the middle, after {scan.count} elements. Get it anew if you can."
+        )
+
+
+class _Scan:
+    """Where a scan through an array stands."""
+
+    def __init__(self, member: Member) -> None:
+        self.depth = 0
+        self.begun = False
+        self.count = 0
+        self.rest = b""
+        self._member = member
+        self._at = 0
+
+    def elements(self, buffer: bytes) -> Iterator[Any]:
+        """Yield the elements that end within *buffer*; what remains is in `rest`."""
+        start, at = 0, self._at
+        for token in _TOKEN.finditer(buffer, self._at):
+            at = token.end()
+            kind = token[0]
+            if kind in _OPEN and len(kind) == 1:
+                self.depth += 1
+                if self.depth == 1:
+                    start, self.begun = at, True
+            elif kind == b"," and self.depth == 1:
+                yield self._element(buffer[start : token.start()])
+                start = at
+            elif kind in _CLOSE and len(kind) == 1:
+                self.depth -= 1
+                if self.depth == 0:
+                    last = buffer[start : token.start()]
+                    if last.strip() or self.count:
+                        yield self._element(last)
+                    start = at
+        # what follows the last token is scanned again, as it may be the beginning of a text
+        self.rest, self._at = buffer[start:], at - start
+
+    def _element(self, text: bytes) -> Any:
+        self.count += 1
+        return _load(self._member, text, self.count)
+
+
+def _load(member: Member, text: bytes, number: int) -> Any:
+    try:
+        return loads(text)
+    except (ValueError, RecursionError) as error:
+        raise MemberError(f"{member.path}: element {number} is {error}. Get it anew if you can.") from None

@@ -1,0 +1,212 @@
+"""What an export consists of: members, each a stream of bytes, and how a tap tells them apart.
+
+A member is a file as it lies in a folder, or inside an archive; it is read from its beginning as often as needed, in
+constant memory, and nothing is unpacked to disk.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import IO, TYPE_CHECKING, Any
+
+from tap_kit.errors import TapError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from tap_kit.export_archives import Held
+
+CHUNK = 1 << 18
+"""Bytes that are read at once."""
+
+LITTER = re.compile(r"(?:^|/)(?:__MACOSX/|\._[^/]*$|\.DS_Store$|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
+"""What operating systems leave behind in folders and archives."""
+
+
+class MemberError(TapError):
+    """A member cannot be read, or not to its end; what was read before stays read."""
+
+
+class LockedError(MemberError):
+    """A member cannot be read today (password, permission): the next run tries again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A record that a parser found.
+
+    Attributes:
+        stream: Name of its stream.
+        record: The payload, untouched.
+        provenance: What is known of this record alone, such as ``raw_id``; the kit adds the file's.
+    """
+
+    stream: str
+    record: Mapping[str, Any]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """RECORD messages that a parser has made itself, for speed (see ``ExportTap.envelope``).
+
+    Attributes:
+        stream: Name of their stream.
+        content: Whole lines, each with its end.
+        count: How many they are.
+    """
+
+    stream: str
+    content: bytes
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One line of a tap's table: which members, and what reads them.
+
+    Attributes:
+        pattern: Regular expression that the member's name, or the end of it from a slash on, matches as a whole, in
+            upper or lower case.
+        parser: Yields what it finds in a member; None: left out on purpose.
+        reason: Why it is left out.
+        content: Regular expression that has to occur in the first 64 KiB, where the name does not tell.
+    """
+
+    pattern: str
+    parser: Callable[[Member], Iterable[Found | Lines]] | None
+    reason: str = ""
+    content: bytes = b""
+
+    def matches(self, member: Member) -> bool:
+        """Tell whether this line is about *member*."""
+        if not re.fullmatch(f"(?:.*/)?(?:{self.pattern})", member.name, re.IGNORECASE | re.DOTALL):
+            return False
+        return not self.content or re.search(self.content, member.head()) is not None
+
+
+@dataclass(slots=True)
+class Member:
+    """One file of an export.
+
+    Attributes:
+        path: Where it lies, from the named folder on: ``export.zip/a/b.json``.
+        name: Where it lies inside the export: ``a/b.json``.
+        opener: Opens it at its beginning.
+        size: Bytes, unpacked; None until it has been read, where the archive does not say.
+        modified: When it was changed, as the archive or the folder says, ISO 8601; informative.
+        compression: Such as ``deflate``; None where it is stored as it is.
+        refused: Why it must not be read, if so.
+        export: The export that it belongs to.
+        digest: SHA-256 of its bytes, once they have been read (`hash_content`).
+        damage: What went wrong while they were.
+    """
+
+    path: str
+    name: str
+    opener: Callable[[], IO[bytes]]
+    size: int | None = None
+    modified: str | None = None
+    compression: str | None = None
+    refused: str = ""
+    export: Export | None = None
+    digest: str = ""
+    damage: str = ""
+
+    def open(self) -> IO[bytes]:
+        """Open it at its beginning, for reading forward.
+
+        Raises:
+            MemberError: It cannot be opened, or while reading: it is damaged.
+        """
+        return self.opener()
+
+    def chunks(self, size: int = CHUNK) -> Iterator[bytes]:
+        """Yield its bytes, up to *size* at a time."""
+        with self.open() as file:
+            while chunk := file.read(size):
+                yield chunk
+
+    def head(self, size: int = 1 << 16) -> bytes:
+        """Return its first bytes; what cannot be read is missing."""
+        try:
+            with self.open() as file:
+                return file.read(size)
+        except MemberError:
+            return b""
+
+    def read(self, limit: int = 256 << 20) -> bytes:
+        """Return its bytes at once.
+
+        Raises:
+            MemberError: They are more than *limit*, which is meant for members that are small by nature.
+        """
+        with self.open() as file:
+            content = file.read(limit + 1)
+        if len(content) > limit:
+            raise MemberError(f"{self.path}: larger than {limit >> 20} MiB, which such a file never is.")
+        return content
+
+    def hash_content(self, told: Callable[[int], None] = lambda _count: None) -> str:
+        """Read it through for `digest` and `size`; damage is noted, and the hash is of what could be read.
+
+        Raises:
+            LockedError: It cannot be read today.
+        """
+        hashing, size = sha256(), 0
+        try:
+            for chunk in self.chunks(1 << 20):
+                hashing.update(chunk)
+                size += len(chunk)
+                told(len(chunk))
+        except LockedError:
+            raise
+        except MemberError as error:
+            self.damage = str(error)
+        self.digest = hashing.hexdigest()
+        self.size = size
+        return self.digest
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What each record from this member says of where it came from."""
+        said = {
+            "file_path": self.path,
+            "file_hash": self.digest,
+            "file_size": self.size,
+            "compression_type": self.compression,
+        }
+        return {name: value for name, value in said.items() if value not in {None, ""}}
+
+
+@dataclass(slots=True)
+class Export:
+    """What came from the service at one time: an archive, a set of archives, or the loose files of a folder.
+
+    It is read as a whole or not at all: what it does not hold may be gone.
+
+    Attributes:
+        path: Where it lies, from the named folder on.
+        members: Its files, in the order of the archive.
+        files: The archives' own bytes, for the quick look whether it has been read before; none for loose files.
+        moment: When it was made, as text that sorts; see ``ExportTap.moment_of``.
+        helds: What is open for its members.
+    """
+
+    path: str
+    members: Sequence[Member]
+    files: Sequence[Member] = ()
+    moment: str = ""
+    helds: Sequence[Held] = ()
+
+    def close(self) -> None:
+        """Close what is open for its members; reading one opens it again."""
+        for held in self.helds:
+            held.close()
+
+    def find(self, name: str) -> Member | None:
+        """Return the member whose name ends in *name* (whole steps of the path), if there is one."""
+        wanted = name.strip("/")
+        return next((m for m in self.members if m.name == wanted or m.name.endswith("/" + wanted)), None)
