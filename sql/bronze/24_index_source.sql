@@ -22,12 +22,17 @@ AS $$
 DECLARE
     partition regclass;
     missing record;
+    turn constant bigint := hashtextextended('bronze indexes ' || source_name, 0);
 BEGIN
-    IF NOT EXISTS (SELECT FROM bronze.missing_indexes(source_name)) THEN
-        RETURN;
-    END IF;
+    -- shared among those who build on partitions; who builds on the whole table waits for them
+    PERFORM pg_advisory_lock_shared(turn);
     FOR partition IN
-        SELECT h.inhrelid FROM pg_inherits AS h WHERE h.inhparent = format('public.%I', 'bronze_' || source_name)::regclass ORDER BY h.inhrelid
+        SELECT h.inhrelid
+        FROM pg_inherits AS h
+        WHERE
+            h.inhparent = format('public.%I', 'bronze_' || source_name)::regclass
+            AND EXISTS (SELECT FROM bronze.missing_indexes(source_name))
+        ORDER BY h.inhrelid
     LOOP
         CONTINUE WHEN NOT pg_try_advisory_lock('pg_class'::regclass::oid::integer, partition::oid::integer);
         FOR missing IN SELECT m.suffix, m.definition FROM bronze.missing_indexes(source_name) AS m LOOP
@@ -39,6 +44,7 @@ BEGIN
         COMMIT;
         PERFORM pg_advisory_unlock('pg_class'::regclass::oid::integer, partition::oid::integer);
     END LOOP;
+    PERFORM pg_advisory_unlock_shared(turn);
 END
 $$;
 COMMENT ON PROCEDURE bronze.index_partitions (text) IS 'Builds the indexes that partitions of bronze_<source> lack; several sessions share the work.';
@@ -50,12 +56,15 @@ DECLARE
     table_name constant text := 'bronze_' || source_name;
     missing record;
     pending regclass;
+    turn constant bigint := hashtextextended('bronze indexes ' || source_name, 0);
 BEGIN
     CALL bronze.index_partitions(source_name);
+    PERFORM pg_advisory_lock(turn);
     FOR missing IN SELECT m.suffix, m.definition FROM bronze.missing_indexes(source_name) AS m LOOP
         EXECUTE format('CREATE INDEX IF NOT EXISTS %I ON public.%I %s', table_name || missing.suffix, table_name, missing.definition);
         COMMIT;
     END LOOP;
+    PERFORM pg_advisory_unlock(turn);
     FOR pending IN
         SELECT i.indexrelid
         FROM pg_inherits AS h
