@@ -13,6 +13,7 @@ import psycopg
 from target_postgres_bronze.batch import Batch, Letter, Origin, Part, Row
 from target_postgres_bronze.copytext import field_of_bytea, field_of_text
 from target_postgres_bronze.errors import LoaderError, RejectedError
+from target_postgres_bronze.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -42,6 +43,7 @@ _MAKE_PARTITION: Final = (
 _MAKE_SOURCE: Final = (
     "SELECT bronze.create_source(%s) WHERE NOT EXISTS (SELECT FROM bronze.sources WHERE source = %s)"
 )
+_INDEX_PARTITIONS: Final = b"CALL bronze.index_partitions(%s)"
 _NAME_RUN: Final = "SELECT set_config('bronze.run_id', %s, false)"
 #: PostgreSQL's errors that are a record's fault.
 _REFUSALS: Final = (
@@ -388,10 +390,17 @@ class Lander:
         return {row[0].pop("stream"): row[0] for row in rows}
 
     def build_indexes(self) -> None:
-        """Build what indexes the source's table lacks yet."""
-        self._session.run(
-            lambda connection: connection.execute("CALL bronze.index_source(%s)", [self._run.source])
-        )
+        """Build what indexes the source's table lacks yet; while there are partitions without, with two connections."""
+        self._session.run(self._build_indexes)
+
+    def _build_indexes(self, connection: psycopg.Connection[Any]) -> None:
+        source = [self._run.source]
+        if connection.execute("SELECT FROM bronze.missing_indexes(%s)", source).fetchone() is not None:
+            helper: Worker[None] = Worker()
+            helper.start(lambda: self._session.beside(_INDEX_PARTITIONS, source))
+            connection.execute(_INDEX_PARTITIONS, source)
+            helper.wait()
+        connection.execute("CALL bronze.index_source(%s)", source)
 
     def end(self, status: str, reason: str | None) -> None:
         """Close the run's books and the connection."""

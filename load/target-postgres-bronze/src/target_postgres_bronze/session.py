@@ -33,6 +33,8 @@ _SETTINGS: Final = (
     "SET temp_buffers = '64MB'",
     # a load's GIN entries are merged in large lots, not at every 4 MB; see bronze.index_source for the end of a run
     "SET gin_pending_list_limit = '64MB'",
+    # indexes are built from rows at the end of a first load
+    "SET maintenance_work_mem = '256MB'",
 )
 #: SQLSTATE classes and codes after which the same work can succeed: connection lost, server going down or short of
 #: something, deadlock.
@@ -111,6 +113,18 @@ class Session:
                 self.close()
                 time.sleep(pause)
         raise AssertionError  # the loop returns or raises
+
+    def beside(self, statement: bytes, values: list[Any]) -> None:
+        """Do *statement* on a second connection, where the server lets us have one; what it does must be optional."""
+        if self._target is None:
+            return
+        try:
+            with self._target.connect(autocommit=True) as connection:
+                for setting in _SETTINGS:
+                    connection.execute(setting.encode())
+                connection.execute(statement, values)
+        except (psycopg.Error, DatabaseError) as error:
+            log.info("A second connection was of no use (%s); the first does it alone.", type(error).__name__)
 
     def close(self) -> None:
         """Close the connection."""
