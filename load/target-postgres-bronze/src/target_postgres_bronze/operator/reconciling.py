@@ -1,0 +1,193 @@
+"""Compares what a source gives now with what is here, by the loader's own reading and SQL's own rule; lands nothing."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from target_postgres_bronze import project
+from target_postgres_bronze.batch import Batch
+from target_postgres_bronze.errors import RejectedError
+from target_postgres_bronze.messages import read_message
+from target_postgres_bronze.records import RecordReader
+from target_postgres_bronze.streams import read_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import date, datetime
+
+    import psycopg
+
+    from target_postgres_bronze.batch import Part
+    from target_postgres_bronze.messages import Message
+    from target_postgres_bronze.session import Session
+    from target_postgres_bronze.streams import Stream
+
+BATCH: Final = 10_000
+OPEN: Final = """
+    INSERT INTO bronze.reconciliations (source, stream, first_day, last_day) VALUES (%s, %s, %s, %s) RETURNING id
+"""
+CLOSE: Final = "UPDATE bronze.reconciliations SET ended_at = now() AT TIME ZONE 'UTC' WHERE id = %s"
+COUNT: Final = "UPDATE bronze.reconciliations SET read_count = %s, rejected_count = %s WHERE id = %s"
+STREAM_ID: Final = "SELECT id FROM bronze.streams WHERE source = %s AND stream = %s AND account = %s"
+
+
+class Reconciler:
+    """One comparison, from the tap's lines to rows of ``bronze.differences``.
+
+    Attributes:
+        number: Its id in ``bronze.reconciliations``.
+    """
+
+    def __init__(  # noqa: PLR0913 - what is compared, and with what
+        self,
+        session: Session,
+        source: str,
+        now: datetime,
+        *,
+        stream: str | None = None,
+        first_day: date | None = None,
+        last_day: date | None = None,
+        annotations: Mapping[str, Mapping[str, Any]] | None = None,
+        spool: IO[bytes] | None = None,
+    ) -> None:
+        """Open a comparison.
+
+        Args:
+            session: The loader's kind of connection; taken over.
+            source: Source.
+            now: The present (UTC), from which plausible dates are counted.
+            stream: Only this stream.
+            first_day: Only records from this day on (UTC); those without a time are compared always.
+            last_day: And up to this one, included.
+            annotations: The loader's setting ``stream_annotations``.
+            spool: Where the messages go that would mend the difference.
+        """
+        self._session = session
+        self._source = source
+        self._only = stream
+        self._days = (first_day, last_day)
+        self._annotations = annotations or {}
+        self._spool = spool
+        self._reader = RecordReader(self._stream_id, now)
+        self._streams: dict[str, Stream] = {}
+        self._names: dict[int, tuple[str, str]] = {}
+        self._batch = Batch()
+        self._read = self._rejected = 0
+        self.number: int = self._ask(OPEN, source, stream, first_day, last_day)[0]
+
+    def take(self, lines: Iterable[bytes]) -> None:
+        """Compare what a tap writes, line by line."""
+        for line in lines:
+            if line.strip():
+                self._take(line.rstrip(b"\r\n"))
+            if self._batch.rows >= BATCH:
+                self._compare()
+        self._compare()
+
+    def finish(self) -> None:
+        """Note what is here and was not seen there: the tap has read everything."""
+        known = [number for number in self._names if number > 0]
+        self._do(
+            lambda connection: connection.execute(
+                "SELECT bronze.compare_absent(%s, %s)", [self.number, known]
+            )
+        )
+        self._do(lambda connection: connection.execute(CLOSE, [self.number]))
+
+    def _take(self, line: bytes) -> None:
+        try:
+            message = read_message(line)
+            if self._only and message.stream not in {self._only, ""}:
+                return
+            if message.type == "SCHEMA":
+                self._schema(message, line)
+            elif message.type == "RECORD":
+                self._record(message, line)
+        except RejectedError:
+            self._rejected += 1
+
+    def _schema(self, message: Message, line: bytes) -> None:
+        stream, _tap = read_schema(message, self._annotations.get(message.stream, {}))
+        self._compare()  # what came before keeps its own schema
+        self._streams[stream.name] = stream
+        for (account,) in self._session.run(
+            lambda connection: connection.execute(
+                "SELECT account FROM bronze.streams WHERE source = %s AND stream = %s",
+                [self._source, stream.name],
+            ).fetchall()
+        ):
+            self._stream_id(stream, account)
+        self._keep(line)
+
+    def _record(self, message: Message, line: bytes) -> None:
+        self._read += 1
+        stream = self._streams.get(message.stream)
+        if stream is None:
+            raise RejectedError("a RECORD came before the SCHEMA of its stream", "api")
+        self._reader.read(stream, message, line, self._read, self._batch)
+
+    def _stream_id(self, stream: Stream, account: str) -> int:
+        """Return the catalog's id of a stream and account; below 0 where the catalog has none."""
+        found = self._session.run(
+            lambda connection: connection.execute(STREAM_ID, [self._source, stream.name, account]).fetchone()
+        )
+        number: int = found[0] if found else -1 - len(self._names)
+        stream.ids[account] = number
+        self._names[number] = (stream.name, account)
+        return number
+
+    def _compare(self) -> None:
+        batch, self._batch = self._batch, Batch()
+        for part in batch.parts:
+            if part.incoming:
+                places = self._session.run(partial(self._compare_part, part))
+                for place in sorted(places):
+                    self._keep(part.origins[place].line)
+        self._do(lambda connection: connection.execute(COUNT, [self._read, self._rejected, self.number]))
+
+    def _compare_part(self, part: Part, connection: psycopg.Connection[Any]) -> list[int]:
+        """Return the places of the records in *part* that are not here as they are there."""
+        left_out = [place for place in range(len(part.incoming)) if not self._is_wanted(part, place)]
+        with connection.transaction(), connection.cursor() as cursor:
+            with cursor.copy("COPY bronze_incoming FROM STDIN") as copy:
+                for place, row in enumerate(part.incoming):
+                    copy.write(f"{place}\t{row}".encode("utf-8", "replace"))
+            cursor.execute(
+                "SELECT bronze.compare(%s, %s, %s::integer[])",
+                [self.number, json.dumps(self._names), left_out],
+            )
+            found: Any = cursor.fetchone()
+            return list(found[0])
+
+    def _is_wanted(self, part: Part, place: int) -> bool:
+        row = part.rows[place]
+        if row is None or row.month is None:
+            return True
+        day = row.fields.split(b"\t", 2)[1][:10].decode()
+        first, last = self._days
+        return (first is None or day >= first.isoformat()) and (last is None or day <= last.isoformat())
+
+    def _keep(self, line: bytes) -> None:
+        if self._spool is not None:
+            self._spool.write(line + b"\n")
+
+    def _ask(self, query: str, *values: Any) -> Any:
+        return self._session.run(lambda connection: connection.execute(query.encode(), values).fetchone())
+
+    def _do(self, work: Callable[[psycopg.Connection[Any]], object]) -> None:
+        self._session.run(work)
+
+
+def repair(source: str, spool: IO[bytes], config: Mapping[str, Any], env: Mapping[str, str]) -> int:
+    """Land the messages in *spool* by a run of the loader; return its exit code."""
+    from target_postgres_bronze.operator.schedules import extractor_of  # noqa: PLC0415 - used here alone
+    from target_postgres_bronze.pipeline import run_loader  # noqa: PLC0415 - the same
+
+    spool.seek(0)
+    named = {"MELTANO_EXTRACTOR_NAME": extractor_of(source)}
+    with open("/dev/null", "wb") as nowhere:  # noqa: PTH123 - its STATE is nobody's: there is none
+        return run_loader(
+            {**config, "source": source}, spool, nowhere, {**project.environment(), **env, **named}
+        )
