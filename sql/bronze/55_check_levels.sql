@@ -60,8 +60,8 @@ AS $$
     ) AS d
     WHERE jsonb_typeof(l.levels -> 'freshness') = 'string'
     UNION ALL
-    -- a schedule whose source has never landed anything
-    SELECT n.key, 'freshness', 'missed', 'never ran', format('< %s after its schedule', settings -> 'levels' ->> 'freshness')
+    -- a schedule whose source has never landed anything: perhaps nobody uses it
+    SELECT n.key, 'freshness', 'unknown', 'never ran', format('< %s after its schedule', settings -> 'levels' ->> 'freshness')
     FROM jsonb_each(settings -> 'due') AS n
     WHERE n.key NOT IN (SELECT f.source FROM figures AS f) AND jsonb_typeof(settings -> 'levels' -> 'freshness') = 'string'
     UNION ALL

@@ -1,0 +1,91 @@
+"""``bronze run``: sources side by side, each an ordinary ``meltano run``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Final
+
+import click
+from rich.console import Console
+
+from target_postgres_bronze import project
+from target_postgres_bronze.operator import plugins, running, session
+from target_postgres_bronze.operator.schedules import EXTRACTOR, source_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.progress import Progress, TaskID
+
+BUSY: Final = 3
+#: Each run takes a connection, and 20 are the most that the project opens.
+MOST_JOBS: Final = 8
+WORDS: Final = {
+    running.SUCCEEDED: "succeeded",
+    running.FAILED: "failed",
+    running.BUSY: "left out: a run of it is going on",
+    running.STOPPED: "not begun",
+}
+
+
+@click.command(
+    epilog="Example: bronze run toggl garmin --jobs 2. Exit code 0: all succeeded; 1: one failed or was stopped; 3: none "
+    "failed, and one was left out because a run of it is going on."
+)
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option(
+    "--jobs", type=click.IntRange(1, MOST_JOBS), default=1, show_default=True, help="How many at once."
+)
+def command(sources: Sequence[str], jobs: int) -> None:
+    """Run sources, each through `meltano run tap-SOURCE target-postgres`; what they say goes to data/logs."""
+    root = project.find_root()
+    wanted = [source_of(source) for source in dict.fromkeys(sources)]
+    known = sorted(source_of(p.name) for p in plugins.defined(root) if p.name.startswith(EXTRACTOR))
+    for source in wanted:
+        if source not in known:
+            raise session.OperatorError(
+                f"There is no source {source} in this project. Sources: {', '.join(known) or 'none yet'}."
+            )
+    with _Screen(wanted) as screen:
+        runs = running.run_all(root, wanted, jobs, screen.show)
+    outcomes = {run.outcome for run in runs}
+    sys.exit(1 if outcomes & {running.FAILED, running.STOPPED} else BUSY if running.BUSY in outcomes else 0)
+
+
+class _Screen:
+    """A moving line per source on a terminal; in a file or pipe a line when one has ended."""
+
+    def __init__(self, sources: Sequence[str]) -> None:
+        self._sources = sources
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._progress: Progress | None = None
+        self._lines: dict[str, TaskID] = {}
+
+    def __enter__(self) -> _Screen:  # noqa: PYI034 - no class is derived from it
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - used here alone
+
+        if self._console.is_terminal:
+            columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+            self._progress = Progress(*columns, console=self._console, transient=True)
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._progress:
+            self._progress.stop()
+
+    def show(self, run: running.SourceRun) -> None:
+        """Show how far *run* is."""
+        if run.outcome:
+            self._end(run)
+        elif self._progress and run.source not in self._lines:
+            self._lines[run.source] = self._progress.add_task(f"{run.source}: running", total=None)
+
+    def _end(self, run: running.SourceRun) -> None:
+        if self._progress and run.source in self._lines:
+            self._progress.remove_task(self._lines[run.source])
+        took = f" in {run.seconds:.0f} s" if run.outcome in {running.SUCCEEDED, running.FAILED} else ""
+        see = f" (see {run.log})" if run.outcome == running.FAILED else ""
+        self._console.print(f"{run.source}: {WORDS[run.outcome]}{took}{see}", markup=False)
+        for line in run.said:
+            self._console.print(f"  {line}", markup=False)

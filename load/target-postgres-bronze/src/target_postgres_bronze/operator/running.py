@@ -1,0 +1,152 @@
+"""Runs of sources side by side, each an ordinary ``meltano run``; two runs of one source exclude each other."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import signal
+import subprocess
+import time
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from target_postgres_bronze.operator import meltano
+from target_postgres_bronze.operator.schedules import extractor_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+    from types import FrameType
+
+LOG_BYTES: Final = 10_000_000
+TICK: Final = 0.2
+#: What a source's run came to.
+SUCCEEDED, FAILED, BUSY, STOPPED = "succeeded", "failed", "busy", "stopped"
+
+
+@dataclass
+class SourceRun:
+    """One source's run.
+
+    Attributes:
+        source: Source.
+        log: File with everything that Meltano, tap and loader said.
+        outcome: Empty while it waits or runs.
+        seconds: How long it took.
+        said: The loader's line for each stream.
+    """
+
+    source: str
+    log: Path
+    outcome: str = ""
+    seconds: float = 0.0
+    said: list[str] = field(default_factory=list)
+    _process: subprocess.Popen[bytes] | None = None
+    _begun: float = 0.0
+    _log_start: int = 0
+    _is_stopping: bool = False
+
+    def start(self, root: Path) -> None:
+        """Start it, unless a run of the source is going on."""
+        self._begun = time.monotonic()
+        lock = _lock(root / "data" / "locks" / f"{self.source}.lock")
+        if lock is None:
+            self.outcome = BUSY
+            return
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
+            self.log.replace(self.log.with_suffix(".log.1"))
+        with lock, self.log.open("ab") as log:
+            self._log_start = log.tell()
+            # the lock is the child's as well: it holds when this process is killed
+            self._process = subprocess.Popen(
+                [meltano.program(), "run", extractor_of(self.source), meltano.LOADER],
+                cwd=root,
+                env=os.environ | {"NO_COLOR": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                pass_fds=[lock.fileno()],
+            )
+
+    def look(self) -> None:
+        """Note whether it has ended, and how."""
+        self.seconds = time.monotonic() - self._begun
+        if self._process is None or self._process.poll() is None:
+            return
+        self.outcome = FAILED if self._process.returncode else SUCCEEDED
+        with self.log.open("rb") as log:
+            log.seek(self._log_start)
+            text = log.read().decode(errors="replace")
+        pattern = rf"{re.escape(self.source)}\.[^:\n]*: [\d,]+ read, .*?[\d.]+ s(?=\s|$)"
+        self.said = re.findall(pattern, text)
+
+    def stop(self) -> None:
+        """Ask it to end, once; the loader lands what has come."""
+        if self._process is not None and not self._is_stopping:
+            self._is_stopping = True
+            self._process.send_signal(signal.SIGTERM)
+
+
+def run_all(
+    root: Path, sources: Sequence[str], jobs: int, show: Callable[[SourceRun], None]
+) -> list[SourceRun]:
+    """Run *sources*, at most *jobs* at once.
+
+    Args:
+        root: The project's folder.
+        sources: Sources, in the order in which they begin.
+        jobs: How many at once.
+        show: Called for every run that goes on, and once when it has ended.
+
+    Returns:
+        The runs; after SIGINT or SIGTERM those that had not ended are `STOPPED`.
+    """
+    runs = [SourceRun(source, root / "data" / "logs" / f"{source}.log") for source in sources]
+    waiting, going = list(runs), list[SourceRun]()
+    with _noted_signals() as signals:
+        while (waiting and not signals) or going:
+            while waiting and len(going) < jobs and not signals:
+                going.append(waiting.pop(0))
+                going[-1].start(root)
+            for run in list(going):
+                run.look()
+                if signals:
+                    run.stop()
+                if run.outcome:
+                    going.remove(run)
+                show(run)
+            time.sleep(TICK if going else 0)
+        for run in waiting:
+            run.outcome = STOPPED
+    return runs
+
+
+def _lock(path: Path) -> IO[Any] | None:
+    """Return the open and locked file *path*; None if another process has it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
+
+
+@contextlib.contextmanager
+def _noted_signals() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM instead of dying of them."""
+    came: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
+
+    former = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield came
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
