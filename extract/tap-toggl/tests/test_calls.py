@@ -71,3 +71,16 @@ def test_every_thirty_days_all_years_are_read_again(years_toggler: Toggler) -> N
     years_toggler.standin.account.clock.move(days=30)
     counted, _ = calls(years_toggler)
     assert counted == FIRST - Counter({"user": 3})
+
+
+def test_two_workspaces_of_one_organization_take_two_hours_of_the_free_plan(years_toggler: Toggler) -> None:
+    account = years_toggler.standin.account
+    account.workspaces[1]["organization_id"] = account.workspaces[0]["organization_id"]
+    account.closed_reports.clear()
+    first = years_toggler.run()
+    account.clock.move(3600)
+    second = years_toggler.run()
+    assert [gap for gap in first.gaps if "quota" in gap]
+    assert not [gap for gap in second.gaps if "quota" in gap]
+    own = {e.id for e in account.entries.values() if e.user_id == account.user_id and e.deleted_at is None}
+    assert set(first.entry_ids()) | set(second.entry_ids()) == own
