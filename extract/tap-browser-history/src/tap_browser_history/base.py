@@ -83,9 +83,9 @@ class HistoryStream(RawStream):
             if book.kind == self.kind:
                 try:
                     yield from self.of_book(book)
-                except (sqlite3.Error, OSError) as error:
+                except (sqlite3.Error, OSError, ValueError) as error:
                     self.report_gap(
-                        f"Profile {book.profile.label}: {self.name} cannot be read ({error}), layout {book.version}."
+                        f"Profile {book.profile.label}: {self.name} cannot be read ({error}), layout {book.layout}."
                     )
 
     def of_book(self, book: Book) -> Iterator[Raw]:
@@ -100,6 +100,10 @@ class HistoryStream(RawStream):
         with closing(book.snapshot.connect()) as connection:
             yield from read(connection, self.parts)
 
+    def origin(self, book: Book) -> dict[str, Any]:
+        """Say where the rows of a profile come from."""
+        return {**book.provenance(), "table": self.parts[0].table}
+
     def name_of(self, record: Mapping[str, Any]) -> list[Any]:
         """Give the values that make a row what it is.
 
@@ -109,7 +113,7 @@ class HistoryStream(RawStream):
 
     def _described(self, book: Book, span: Span) -> Iterator[tuple[int, bytes, Raw]]:
         """Give each row's number, what counts of it, and its record; widen *span* by its moment."""
-        origin = book.provenance()
+        origin = self.origin(book)
         names = Names()
         for row in self.rows(book):
             name = names.of(self.name_of(row.record))
@@ -118,7 +122,7 @@ class HistoryStream(RawStream):
             yield row.number, self._significant(name, row), Raw(row.record, provenance)
 
     def _provenance(self, origin: Mapping[str, Any], name: str, row: Row) -> dict[str, Any]:
-        provenance = {**origin, "raw_id": name, "table": self.parts[0].table, "row": row.number}
+        provenance = {**origin, "raw_id": name, "row": row.number}
         if row.base64:
             provenance["base64"] = row.base64
         moment = self.clock and self.clock[1](_value(row.record, _steps(self.clock[0])))

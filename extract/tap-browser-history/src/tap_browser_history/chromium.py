@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from tap_browser_history.base import HistoryStream
 from tap_browser_history.clocks import since_1601
-from tap_browser_history.columns import blobs as byte_columns
-from tap_browser_history.columns import integers, part, schema, texts
+from tap_browser_history.columns import blobs, integers, part, reals, schema, texts
 from tap_browser_history.database import Part
 
 _SINCE_1601 = "Microseconds since 1601-01-01 UTC."
@@ -47,25 +46,26 @@ _VISIT = integers(
     originator_cache_guid="Of a visit that came by sync: the other device.",
 )
 
-_CONTENT = integers(
-    "visit_id",
-    "floc_protected_score",
-    "page_topics_model_version",
-    "annotation_flags",
-    "password_state",
-    "has_url_keyed_image",
-) | texts(
-    "visibility_score",
-    "categories",
-    "entities",
-    "related_searches",
-    "search_normalized_url",
-    "search_terms",
-    "alternative_title",
-    "page_language",
+_CONTENT = (
+    reals("visibility_score")
+    | integers(
+        "visit_id",
+        "floc_protected_score",
+        "page_topics_model_version",
+        "annotation_flags",
+        "password_state",
+        "has_url_keyed_image",
+    )
+    | texts(
+        "categories",
+        "entities",
+        "related_searches",
+        "search_normalized_url",
+        "search_terms",
+        "alternative_title",
+        "page_language",
+    )
 )
-_CONTENT["visibility_score"] = {"type": ["number", "null"]}
-
 _CONTEXT = integers(
     "visit_id",
     "context_annotation_flags",
@@ -113,7 +113,7 @@ _DOWNLOAD = (
         "mime_type",
         "original_mime_type",
     )
-    | byte_columns("hash")
+    | blobs("hash")
 )
 
 _URL_OF_VISIT = Part("url", "urls", '"url"."id" = "visit"."url"')

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_browser_history import chromium, firefox, qutebrowser, safari
+from tap_browser_history import bookmarks, chromium, firefox, qutebrowser, safari
 from tap_browser_history.library import Library
 from tap_browser_history.profiles import Profile, profiles_of_machine, profiles_of_settings
 from tap_browser_history.scratch import Scratch
@@ -96,6 +96,7 @@ class TapBrowserHistory(RawTap):
     @override
     def discover_streams(self) -> Sequence[HistoryStream]:
         return [
+            bookmarks.ChromiumBookmarks(self),
             chromium.ChromiumDownloads(self),
             chromium.ChromiumSearchTerms(self),
             chromium.ChromiumUrls(self),
@@ -107,6 +108,7 @@ class TapBrowserHistory(RawTap):
             firefox.FirefoxPlaces(self),
             firefox.FirefoxVisits(self),
             qutebrowser.QutebrowserHistory(self),
+            bookmarks.SafariBookmarks(self),
             safari.SafariItems(self),
             safari.SafariTombstones(self),
             safari.SafariVisits(self),

@@ -1,0 +1,254 @@
+"""Databases that a browser has open: all that is committed, nothing that is not, and nothing touched."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from browsers import JUNE, Chromium, Firefox
+
+from tap_browser_history import snapshot
+from tap_browser_history.scratch import Scratch, remove_leftovers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from conftest import Runner
+
+BROWSER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+for statement in sys.argv[2:]:
+    connection.execute(statement).fetchall()
+print("ready", flush=True)
+sys.stdin.read()
+"""
+VISITS = (
+    "INSERT INTO {table} ({place}, {time}) WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n LIMIT {n}) "
+    f"SELECT 1, {JUNE} + i FROM n"
+)
+CHROMIUM_VISITS = VISITS.format(table="visits", place="url", time="visit_time", n=5)
+MANY_VISITS = VISITS.format(table="visits", place="url", time="visit_time", n=20_000)
+FIREFOX_VISITS = VISITS.format(table="moz_historyvisits", place="place_id", time="visit_date", n=5)
+
+
+@pytest.fixture
+def browse() -> Iterator[Callable[..., None]]:
+    """Start a process that executes statements on a database and keeps it open until the test ends."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start(path: Path, *statements: str) -> None:
+        command = [sys.executable, "-c", BROWSER, str(path), *statements]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        running.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+
+    yield start
+    for process in running:
+        process.communicate(timeout=20)
+
+
+def state_of(folder: Path) -> dict[str, tuple[str, int]]:
+    """Content and time of change of every file."""
+    return {
+        path.name: (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)
+        for path in folder.iterdir()
+    }
+
+
+@pytest.mark.parametrize("locking", ["NORMAL", "EXCLUSIVE"])
+def test_what_is_only_in_the_write_ahead_log_comes(
+    run: Runner, tmp_path: Path, browse: Callable[..., None], locking: str
+) -> None:
+    firefox = Firefox(tmp_path / "profile" / "places.sqlite")
+    firefox.place()
+    browse(
+        firefox.path,
+        f"PRAGMA locking_mode = {locking}",
+        "PRAGMA journal_mode = WAL",
+        "PRAGMA wal_autocheckpoint = 0",
+        FIREFOX_VISITS,
+        "BEGIN",
+        FIREFOX_VISITS,
+    )
+    before = state_of(firefox.path.parent)
+
+    outcome = run(firefox.path)
+
+    assert before["places.sqlite-wal"]
+    assert len(outcome.records("firefox_visits")) == 5
+    assert outcome.gaps == []
+    assert state_of(firefox.path.parent) == before
+
+
+def test_what_is_half_written_beside_a_rollback_journal_does_not_come(
+    run: Runner, tmp_path: Path, browse: Callable[..., None]
+) -> None:
+    chrome = Chromium(tmp_path / "profile" / "History")
+    chrome.url()
+    browse(
+        chrome.path,
+        "PRAGMA locking_mode = EXCLUSIVE",
+        "PRAGMA cache_size = 5",
+        CHROMIUM_VISITS,
+        "BEGIN",
+        MANY_VISITS,
+        "DELETE FROM visits WHERE id <= 5",
+    )
+    before = state_of(chrome.path.parent)
+
+    outcome = run(chrome.path)
+
+    assert before["History-journal"]
+    assert chrome.path.stat().st_size > 100_000  # the uncommitted rows are in the file itself
+    assert [record["visit"]["id"] for record in outcome.records("chromium_visits")] == [1, 2, 3, 4, 5]
+    assert state_of(chrome.path.parent) == before
+
+
+def test_a_copy_during_which_the_browser_wrote_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chrome = Chromium(tmp_path / "profile" / "History")
+    busy = writes_of_a_browser(chrome, monkeypatch, times=2)
+    pauses: list[float] = []
+
+    taken = snapshot.take(chrome.path, busy, sleep=pauses.append)
+
+    assert taken.connect().execute("SELECT count(*) FROM urls").fetchone() == (2,)
+    assert pauses == [snapshot.PAUSE] * 2
+
+
+def test_a_database_that_never_holds_still_is_one_sentence(
+    run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy, calm = (Chromium(tmp_path / name / "History") for name in ("busy", "calm"))
+    calm.visit(calm.url())
+    monkeypatch.setattr(snapshot, "PAUSE", 0.0)
+    writes_of_a_browser(busy, monkeypatch, times=1000)
+
+    outcome = run({"path": str(busy.path), "label": "busy"}, {"path": str(calm.path), "label": "calm"})
+
+    assert outcome.names("chromium_visits")[0][0] == "calm"
+    (sentence,) = outcome.gaps
+    assert sentence.startswith(f"Profile busy: {busy.path} changes all the time")
+
+
+def writes_of_a_browser(chrome: Chromium, monkeypatch: pytest.MonkeyPatch, *, times: int) -> Path:
+    """Have a page added after each of the next copies of this database; gives a folder for copies."""
+    copyfile = shutil.copyfile
+    left = [times]
+
+    def copy_and_write(source: Path, goal: Path) -> Any:
+        copyfile(source, goal)
+        if source == chrome.path and left[0]:
+            left[0] -= 1
+            chrome.url()
+
+    monkeypatch.setattr("tap_browser_history.snapshot.shutil.copyfile", copy_and_write)
+    folder = chrome.path.parent.parent / "copies"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def test_a_damaged_database_is_one_sentence(
+    run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot, "PAUSE", 0.0)
+    chrome = Chromium(tmp_path / "History")
+    chrome.do(MANY_VISITS)
+    content = bytearray(chrome.path.read_bytes())
+    content[50_000:150_000] = b"\xa5" * 100_000
+    chrome.path.write_bytes(content)
+
+    (sentence,) = run(chrome.path).gaps
+
+    assert "is damaged: its copy fails SQLite's quick_check" in sentence
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is empty"),
+        (b"no database, " * 100, "is no SQLite database"),
+        (b"SQLite", "is no SQLite database"),
+    ],
+    ids=["zero bytes", "text", "six bytes"],
+)
+def test_a_file_that_is_no_database_is_one_sentence(
+    run: Runner, tmp_path: Path, content: bytes, said: str
+) -> None:
+    (tmp_path / "History").write_bytes(content)
+
+    (sentence,) = run(tmp_path / "History").gaps
+
+    assert said in sentence
+
+
+def test_a_database_of_something_else_is_one_sentence(run: Runner, tmp_path: Path) -> None:
+    chrome = Chromium(tmp_path / "History")
+    chrome.do("DROP TABLE visits")
+
+    (sentence,) = run(chrome.path).gaps
+
+    assert "of no browser known here" in sentence
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(errno.EPERM, os.strerror(errno.EPERM)), "Full Disk Access"),
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "No space left on device. Check the disk"),
+        (FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)), "is not there (any more)"),
+    ],
+    ids=["closed", "full", "vanished"],
+)
+def test_a_file_that_cannot_be_copied_is_one_sentence(
+    run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, said: str
+) -> None:
+    chrome = Chromium(tmp_path / "History")
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(snapshot, "_copy", fail)
+
+    (sentence,) = run(chrome.path).gaps
+
+    assert said in sentence
+
+
+def test_copies_are_closed_to_others_and_removed(run: Runner, tmp_path: Path) -> None:
+    scratch = Scratch(tmp_path / "scratch")
+    copies = scratch.new_folder()
+    assert copies.parent.stat().st_mode & 0o777 == 0o700
+    scratch.remove()
+    run(Chromium(tmp_path / "History").path)
+
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_copies_of_a_killed_run_are_removed_by_the_next(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait(timeout=20)
+    of_dead, of_living, other = (
+        tmp_path / "scratch" / name
+        for name in (
+            f"tap-browser-history-{ended.pid}-a",
+            f"tap-browser-history-{os.getpid()}-b",
+            "another-1-c",
+        )
+    )
+    for folder in (of_dead, of_living, other):
+        folder.mkdir(parents=True)
+
+    remove_leftovers(tmp_path / "scratch")
+
+    assert sorted((tmp_path / "scratch").iterdir()) == sorted([of_living, other])
