@@ -1,0 +1,187 @@
+"""Backups: a dump of the database, Meltano's state and the raw archive, each verified; `.env` stays out.
+
+FOLDER/<database>-<time>/manifest.json   what is in it: fingerprints of the tables, SHA-256 of the files
+                         database.dump   pg_dump's custom format
+                         meltano.db      Meltano's state, where it is kept on this machine
+FOLDER/archive/<source>/...              the raw archive; its files never change, so that backups share them
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import shutil
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from target_postgres_bronze.operator import pgtools, session
+from target_postgres_bronze.operator.session import OperatorError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from target_postgres_bronze.database import Target
+
+DUMP: Final = "database.dump"
+STATE: Final = "meltano.db"
+MANIFEST: Final = "manifest.json"
+ARCHIVE: Final = "archive"
+FINGERPRINTS: Final = "SELECT name, row_count, digest FROM bronze.fingerprints ORDER BY name"
+MEBIBYTE: Final = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the project keeps what a backup holds beside the database.
+
+    Attributes:
+        archive: Folder of the raw archive.
+        state: Meltano's database.
+    """
+
+    archive: Path
+    state: Path
+
+
+def back_up(target: Target, places: Places, folder: Path, *, verify: bool) -> Path:
+    """Write a backup into *folder*, and return its own folder there.
+
+    Args:
+        target: Database.
+        places: The rest.
+        folder: Where backups go.
+        verify: Restore the dump into a scratch database on the same server, and compare every row.
+
+    Raises:
+        OperatorError: It cannot be made, or what was restored differs.
+    """
+    with session.connected(target) as connection:
+        name = connection.info.dbname
+        stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        half_made, made = folder / f".{name}-{stamp}.part", folder / f"{name}-{stamp}"
+        major = connection.info.server_version // 10_000
+        try:
+            half_made.mkdir(parents=True)
+            # the dump and the fingerprints show the same moment
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            (snapshot,) = session.rows(connection, "SELECT pg_export_snapshot() AS name")
+            arguments = ["--format=custom", f"--snapshot={snapshot['name']}", f"--file={half_made / DUMP}"]
+            pgtools.run(target, "pg_dump", arguments, major=major)
+            fingerprints = session.rows(connection, FINGERPRINTS)
+            _copy_state(places.state, half_made / STATE)
+            archive = copy_archive(places.archive, folder / ARCHIVE)
+            files = {file.name: digest_of(file) for file in sorted(half_made.iterdir())}
+            manifest = {
+                "database": target.display,
+                "server": major,
+                "made_at": stamp,
+                "fingerprints": fingerprints,
+                "files": files,
+                "archive": archive,
+            }
+            (half_made / MANIFEST).write_text(json.dumps(manifest, indent=2))
+            if verify:
+                _verify(target, half_made, fingerprints, major)
+            half_made.rename(made)
+        except OSError as error:
+            raise OperatorError(
+                f"{error.filename or folder} cannot be written: {error.strerror}. Free the disk, or name another folder."
+            ) from error
+        finally:
+            shutil.rmtree(half_made, ignore_errors=True)
+    return made
+
+
+def read_manifest(backup: Path) -> dict[str, Any]:
+    """Return what *backup* holds, once its files are found to be whole.
+
+    Raises:
+        OperatorError: It is no backup, or a file is missing or damaged.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads((backup / MANIFEST).read_text())
+        for name, wanted in manifest["files"].items():
+            if digest_of(backup / name) != wanted:
+                raise OperatorError(f"{backup / name} is damaged (SHA-256 differs). Take another backup.")
+    except (OSError, ValueError, KeyError) as error:
+        raise OperatorError(
+            f"{backup} is no whole backup ({type(error).__name__}). Name a folder that bronze backup made, such as "
+            "bronze-20240131T040000Z."
+        ) from error
+    return manifest
+
+
+def load_dump(target: Target, backup: Path, wanted: list[dict[str, Any]], major: int) -> None:
+    """Restore the dump of *backup* into the empty database *target*, and compare every row.
+
+    Raises:
+        OperatorError: It cannot be restored, or differs from what was saved.
+    """
+    # rights belong to the server that the dump came from
+    arguments = ["--no-owner", "--no-privileges", "--exit-on-error", "--jobs=2", str(backup / DUMP)]
+    pgtools.run(target, "pg_restore", arguments, major=major)
+    with session.connected(target) as connection:
+        found = session.rows(connection, FINGERPRINTS)
+    if found != wanted:
+        names = sorted({row["name"] for row in [*found, *wanted] if row not in found or row not in wanted})
+        raise OperatorError(
+            f"What was restored differs from what was saved: {', '.join(names)}. Make a new backup."
+        )
+
+
+def _verify(target: Target, backup: Path, fingerprints: list[Any], major: int) -> None:
+    name = f"bronze_verify_{secrets.token_hex(4)}"
+    scratch = pgtools.create(target, name)
+    try:
+        load_dump(scratch, backup, fingerprints, major)
+    finally:
+        pgtools.drop(target, name)
+
+
+def copy_archive(source: Path, destination: Path) -> dict[str, int]:
+    """Copy the files of the raw archive that *destination* lacks or has in part; return the size of each.
+
+    Cold partitions, which lie in the same folder, go along.
+    """
+    copied: dict[str, int] = {}
+    for file in sorted(source.rglob("*")):
+        if not file.is_file():
+            continue
+        place = destination / file.relative_to(source)
+        size = file.stat().st_size
+        if not place.exists() or place.stat().st_size < size:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            part = place.with_name(f".{place.name}.part")
+            shutil.copy2(file, part)
+            part.replace(place)
+        copied[str(file.relative_to(source))] = size
+    return copied
+
+
+def _copy_state(state: Path, destination: Path) -> None:
+    """Copy Meltano's database as SQLite does it, whole even while somebody writes."""
+    if state.exists():
+        with closing(sqlite3.connect(state)) as source, closing(sqlite3.connect(destination)) as copy:
+            source.backup(copy)
+
+
+def restore_state(backup: Path, state: Path) -> bool:
+    """Put Meltano's state back where there is none; tell whether that was done."""
+    if state.exists() or not (backup / STATE).exists():
+        return False
+    state.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(backup / STATE, state)
+    return True
+
+
+def digest_of(file: Path) -> str:
+    """Return the SHA-256 of *file*, hexadecimal."""
+    digest = hashlib.sha256()
+    with file.open("rb") as content:
+        while chunk := content.read(MEBIBYTE):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,38 @@
+"""``bronze backup``: database, state and raw archive, verified."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from target_postgres_bronze import project
+from target_postgres_bronze.operator import backups, meltano, session
+
+
+def places(root: Path) -> backups.Places:
+    """Return where the project at *root* keeps its raw archive and Meltano's state."""
+    named = meltano.loader_config(root).get("archive_dir")
+    archive = Path(named).expanduser() if named else project.archive_dir(root)
+    return backups.Places(archive, root / ".meltano" / "meltano.db")
+
+
+@click.command(
+    epilog="Example: bronze backup /mnt/disk/bronze. Exit code 0: the backup is there, and verified; 1: it is not. Nothing "
+    "removes old backups; delete folders as you like, but keep archive/."
+)
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--verify/--no-verify", default=True, help="Restore the dump into a scratch database, and compare."
+)
+def command(folder: Path, *, verify: bool) -> None:
+    """Save the database, Meltano's state and the raw archive to FOLDER; credentials (.env) are left out."""
+    root = project.find_root()
+    target = session.target()
+    with session.waiting("Saving"):
+        made = backups.back_up(target, places(root), folder.expanduser().absolute(), verify=verify)
+    size = sum(file.stat().st_size for file in made.iterdir())
+    click.echo(
+        f"{made}: {session.size(size)}{', restored into a scratch database and found equal' if verify else ''}."
+    )
+    click.echo("Not in it: .env. Keep your credentials where you keep passwords.", err=True)
