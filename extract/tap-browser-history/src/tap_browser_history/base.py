@@ -19,6 +19,7 @@ from tap_kit.jsontext import dumps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from tap_browser_history.database import Row
     from tap_browser_history.library import Book
@@ -27,17 +28,16 @@ if TYPE_CHECKING:
 
 @dataclass
 class Span:
-    """From the oldest to the newest moment of some rows."""
+    """The smallest and the largest moment of some rows, in the units of their clock."""
 
-    oldest: datetime | None = None
-    newest: datetime | None = None
+    oldest: float | None = None
+    newest: float | None = None
 
-    def take(self, moment: str | None) -> None:
-        """Widen it by a moment (ISO 8601)."""
-        if moment:
-            read_moment = datetime.fromisoformat(moment)
-            self.oldest = min(self.oldest or read_moment, read_moment)
-            self.newest = max(self.newest or read_moment, read_moment)
+    def take(self, moment: Any) -> None:
+        """Widen it by a moment; 0 is none."""
+        if isinstance(moment, int | float) and moment:
+            self.oldest = moment if self.oldest is None else min(self.oldest, moment)
+            self.newest = moment if self.newest is None else max(self.newest, moment)
 
 
 class HistoryStream(RawStream):
@@ -71,7 +71,8 @@ class HistoryStream(RawStream):
         """Declare the stream incremental; it needs no replication key for that."""
         super().__init__(tap)
         self.forced_replication_method = REPLICATION_LOG_BASED
-        self._ignored = [_steps(pointer) for pointer in self.volatile]
+        self._ignored = _by_member(self.volatile)
+        self._clock = _steps(self.clock[0]) if self.clock else ()
         self._identity = [_steps(pointer) for pointer in self.identity]
 
     @override
@@ -90,8 +91,10 @@ class HistoryStream(RawStream):
 
     def of_book(self, book: Book) -> Iterator[Raw]:
         """Give the records of a profile that are new or changed since the run before."""
+        origin = self.origin(book)
         span = Span()
-        yield from changed(self._described(book, span), self._hashes(book))
+        for name, row in changed(self._described(book, span), self._hashes(book)):
+            yield Raw(row.record, self._provenance(origin, name, row))
         if self.forgets:
             self._tell_hole(book.profile.label, span)
 
@@ -111,31 +114,33 @@ class HistoryStream(RawStream):
         """
         return [_value(record, steps) or None for steps in self._identity]
 
-    def _described(self, book: Book, span: Span) -> Iterator[tuple[int, bytes, Raw]]:
-        """Give each row's number, what counts of it, and its record; widen *span* by its moment."""
-        origin = self.origin(book)
+    def _described(self, book: Book, span: Span) -> Iterator[tuple[int, bytes, tuple[str, Row]]]:
+        """Give each row's number, what counts of it, and its name and record; widen *span* by its moment."""
         names = Names()
         for row in self.rows(book):
             name = names.of(self.name_of(row.record))
-            provenance = self._provenance(origin, name, row)
-            span.take(provenance.get("source_timestamp"))
-            yield row.number, self._significant(name, row), Raw(row.record, provenance)
+            if self.forgets:
+                span.take(self._moment(row))
+            yield row.number, name.encode() + dumps(self._significant(row.record)), (name, row)
+
+    def _moment(self, row: Row) -> Any:
+        return _value(row.record, self._clock) if self.clock else None
 
     def _provenance(self, origin: Mapping[str, Any], name: str, row: Row) -> dict[str, Any]:
         provenance = {**origin, "raw_id": name, "row": row.number}
         if row.base64:
             provenance["base64"] = row.base64
-        moment = self.clock and self.clock[1](_value(row.record, _steps(self.clock[0])))
-        if moment:
+        if self.clock and (moment := self.clock[1](self._moment(row))):
             provenance["source_timestamp"] = moment
         return provenance
 
-    def _significant(self, name: str, row: Row) -> bytes:
-        """Write down the name and all values but the volatile ones."""
-        record: Any = row.record
-        for steps in self._ignored:
-            record = _without(record, steps)
-        return name.encode() + dumps(record)
+    def _significant(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """Leave out what is volatile."""
+        return {
+            member: _without(value, self._ignored[member]) if member in self._ignored else value
+            for member, value in record.items()
+            if self._ignored.get(member) != {""}
+        }
 
     def _tell_unread(self, sentence: str, *, fails: bool) -> None:
         """Tell, once, of a profile that cannot be read: one that was named fails the run, one that was found does not."""
@@ -147,19 +152,21 @@ class HistoryStream(RawStream):
 
     def _tell_hole(self, label: str, span: Span) -> None:
         """Warn if everything that the last run saw is gone: what came between the runs may be lost."""
-        newest = self.stream_state.setdefault("newest", {})
-        before = newest.get(label)
-        if before and span.oldest and datetime.fromisoformat(before) < span.oldest:
+        read_clock = self.clock[1] if self.clock else str
+        oldest, newest = read_clock(span.oldest), read_clock(span.newest)
+        told = self.stream_state.setdefault("newest", {})
+        before = told.get(label)
+        if before and oldest and datetime.fromisoformat(before) < datetime.fromisoformat(oldest):
             self.log(
                 "Profile %s: the newest visit of the run before (%s) is older than the oldest one now (%s). Either the "
                 "history was cleared, or the browser forgot visits that no run has seen: run daily.",
                 label,
                 before,
-                span.oldest.isoformat(),
+                oldest,
                 level=logging.WARNING,
             )
-        if span.newest:
-            newest[label] = span.newest.isoformat()
+        if newest:
+            told[label] = newest
 
     def _hashes(self, book: Book) -> dict[str, str]:
         """Give the place in the state for a profile's hashes."""
@@ -184,13 +191,17 @@ def _value(record: Mapping[str, Any], steps: Sequence[str]) -> Any:
     return value
 
 
-def _without(value: Any, steps: Sequence[str]) -> Any:
-    """Copy *value* as far as need be and leave out what the steps lead to; ``*`` is any element."""
-    first, *rest = steps
-    if isinstance(value, list) and first == "*":
-        return [_without(item, rest) for item in value]
-    if not isinstance(value, dict) or first not in value:
-        return value
-    if not rest:
-        return {key: item for key, item in value.items() if key != first}
-    return {**value, first: _without(value[first], rest)}
+def _without(value: Any, ignored: AbstractSet[str]) -> Any:
+    """Leave members out of an object, or out of each object of a list."""
+    if isinstance(value, dict):
+        return {name: item for name, item in value.items() if name not in ignored}
+    return [_without(item, ignored) for item in value] if isinstance(value, list) else value
+
+
+def _by_member(pointers: Iterable[str]) -> dict[str, set[str]]:
+    """Sort pointers (``/member``, ``/member/name``, ``/member/*/name``) by member; the empty name is all of it."""
+    sorted_ones: dict[str, set[str]] = {}
+    for pointer in pointers:
+        member, *rest = _steps(pointer)
+        sorted_ones.setdefault(member, set()).add(rest[-1] if rest else "")
+    return sorted_ones
