@@ -49,7 +49,12 @@ def read_layout(sql_dir: Path) -> Layout:
 
 def present_layout(connection: psycopg.Connection[Any]) -> tuple[int, str] | None:
     """Return version and fingerprint of the layout that the database has, or None."""
-    if connection.execute("SELECT to_regclass('bronze.layout')").fetchone() == (None,):
+    # to_regclass would remember in this transaction that the table was not there
+    found = connection.execute(
+        "SELECT FROM pg_class AS c INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace "
+        "WHERE n.nspname = 'bronze' AND c.relname = 'layout'"
+    )
+    if not found.rowcount:
         return None
     row: tuple[int, str] | None = connection.execute(
         "SELECT version, fingerprint FROM bronze.layout ORDER BY version DESC, applied_at DESC LIMIT 1"

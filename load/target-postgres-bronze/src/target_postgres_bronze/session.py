@@ -73,17 +73,23 @@ class Session:
             return self._connection
         self._target = self._resolve()
         connection = self._target.connect(autocommit=True, prepare_threshold=2)
-        if connection.info.parameter_status("server_encoding") != "UTF8":
+        try:
+            self._prepare(connection, self._target)
+        except BaseException:
             connection.close()
+            raise
+        self._connection = connection
+        return connection
+
+    def _prepare(self, connection: psycopg.Connection[Any], target: Target) -> None:
+        if connection.info.parameter_status("server_encoding") != "UTF8":
             raise LoaderError(
-                f"{self._target.display}: the database's encoding is not UTF8. Make the database with ENCODING 'UTF8'."
+                f"{target.display}: the database's encoding is not UTF8. Make the database with ENCODING 'UTF8'."
             )
         for setting in _SETTINGS:
             connection.execute(setting.encode())
         ensure_layout(connection, self._layout)
         connection.execute("SELECT bronze.open_session()")
-        self._connection = connection
-        return connection
 
     def run(self, work: Callable[[psycopg.Connection[Any]], T]) -> T:
         """Do *work* with the connection; when the database goes away, wait for it and do the work again.
