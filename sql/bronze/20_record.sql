@@ -52,6 +52,14 @@ CREATE TABLE IF NOT EXISTS bronze.record (
 );
 CREATE INDEX IF NOT EXISTS record_by_source_timestamp ON bronze.record (source_timestamp);
 CREATE INDEX IF NOT EXISTS record_by_validation_status ON bronze.record (validation_status);
+DO $$
+BEGIN
+    -- until 25 November 2026 it was jsonb_path_ops, which answers @>, @? and @@ alone
+    IF pg_get_indexdef(to_regclass('bronze.record_by_content')) LIKE '%jsonb_path_ops%' THEN
+        DROP INDEX bronze.record_by_content;
+    END IF;
+END
+$$;
 -- the default operator class, as it answers every operator of jsonb: @>, ?, ?|, ?&, @?, @@
 CREATE INDEX IF NOT EXISTS record_by_content ON bronze.record USING gin (raw_data);
 CREATE INDEX IF NOT EXISTS record_by_lineage_id ON bronze.record (lineage_id);

@@ -22,7 +22,8 @@ BEGIN
     END IF;
     -- two loaders may want the same month at once
     PERFORM pg_advisory_xact_lock(hashtextextended(parent_name, 0));
-    IF to_regclass(format('public.%I', partition_name)) IS NOT NULL THEN
+    -- to_regclass would repeat what it said above, whoever made the table in between
+    IF EXISTS (SELECT FROM pg_class AS c WHERE c.relnamespace = 'public'::regnamespace AND c.relname = partition_name) THEN
         RETURN partition_name;
     END IF;
     EXECUTE format(
