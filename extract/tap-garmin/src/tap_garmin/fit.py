@@ -101,22 +101,18 @@ def stored(record: Mapping[str, Any], name: str) -> Any:
 
 def plain(value: Any) -> Any:
     """Make a decoded value one that JSON has: moments become ISO 8601, bytes a list, what is no number text."""
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | bytes):
         return [plain(item) for item in value]
-    if isinstance(value, datetime):
+    if isinstance(value, datetime | time):
         return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, time):
-        return value.isoformat()
     if isinstance(value, timedelta):
         return value.total_seconds()
-    if isinstance(value, bytes):
-        return list(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def record_of(number: int, name: str, values: dict[str, Any], raw: dict[str, Any], units: dict[str, str]) -> dict[str, Any]:
+def record_of(
+    number: int, name: str, values: dict[str, Any], raw: dict[str, Any], units: dict[str, str]
+) -> dict[str, Any]:
     """Put the parts of a message together; ``raw`` keeps what differs from the decoded value alone."""
     differing = {key: value for key, value in raw.items() if key not in values or values[key] != value}
     record: dict[str, Any] = {"message": name, "message_number": number, "fields": values}
@@ -143,7 +139,7 @@ def _as_moment(seconds: Any) -> str | None:
 
 def _decode_otherwise(content: bytes) -> Decoded:
     """Decode with fitdecode: it knows fewer fields, but reads compressed timestamps."""
-    import fitdecode  # noqa: PLC0415 - rarely needed
+    import fitdecode  # type: ignore[import-untyped] # noqa: PLC0415 - no annotations; rarely needed
 
     decoded = Decoded(hashlib.sha256(content).hexdigest(), f"fitdecode {version('fitdecode')}")
     with warnings.catch_warnings(record=True) as said:

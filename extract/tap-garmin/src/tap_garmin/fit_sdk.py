@@ -12,7 +12,7 @@ from tap_garmin.fit import plain, record_of
 if TYPE_CHECKING:
     from tap_garmin.fit import Message
 
-_AS_STORED = {
+_AS_STORED: dict[str, Any] = {
     "apply_scale_and_offset": False,
     "convert_datetimes_to_dates": False,
     "convert_types_to_strings": False,
@@ -43,7 +43,7 @@ def read(content: bytes) -> tuple[list[dict[str, Any]], list[str]]:
     return records, problems
 
 
-def _read(content: bytes, **options: bool) -> tuple[list[Message], list[str]]:
+def _read(content: bytes, **options: Any) -> tuple[list[Message], list[str]]:
     """Run the SDK once, over a stream of its own: one that was read gives nothing a second time."""
     found: list[Message] = []
     decoder = Decoder(Stream.from_byte_array(bytearray(content)))

@@ -1,0 +1,159 @@
+"""The list of activities, and which of them are due for a closer look.
+
+The list carries no mark of a change, is sorted by start, and takes late uploads of old activities. So each run reads
+the youngest pages, and once a week the whole list, which also tells what was deleted. An activity that is new, or
+whose place in the list looks different, is put on the list of each stream of details (``todo`` in its state).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from singer_sdk.exceptions import FatalAPIError
+from typing_extensions import override
+
+from tap_garmin.base import ConnectStream, listed
+from tap_kit.jsontext import dumps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from tap_garmin.connect import Answer
+    from tap_kit import Raw
+
+PAGE = 100
+OVERLAP = 5
+"""Activities by which pages overlap: one that arrives or goes while paging shifts the others."""
+
+WALK_EVERY = timedelta(days=7) - timedelta(hours=4)
+"""The whole list is read once a week; a run that starts a little early still does so."""
+
+YOUNG = timedelta(days=30)
+"""Activities of these days are always looked at."""
+
+MOST_PAGES = 10_000
+PATH = "/activitylist-service/activities/search/activities"
+COUNT_PATH = "/activitylist-service/activities/count"
+
+NOISE = (
+    "userRoles",
+    "ownerProfileImageUrlLarge",
+    "ownerProfileImageUrlMedium",
+    "ownerProfileImageUrlSmall",
+)
+"""Fields of the list that move by themselves."""
+
+
+class Activities(ConnectStream):
+    """Activities as the list has them.
+
+    State: ``seen`` (each known id with a short hash of its content and its start) and ``walked`` (last whole reading).
+    """
+
+    name = "activities"
+    keys = ("activityId",)
+    source_timestamp = "startTimeGMT"
+    volatile = tuple(f"/{name}" for name in NOISE)
+    absence = "full"
+    _walked = False
+
+    @property
+    def seen(self) -> dict[str, str]:
+        """Ids that are known: a hash of their content, ``@``, and their start in seconds since 1970."""
+        known: dict[str, str] = self.stream_state.setdefault("seen", {})
+        return known
+
+    def start_of(self, activity: str) -> datetime | None:
+        """Tell when a known activity started."""
+        _, _, seconds = self.seen.get(activity, "").partition("@")
+        return datetime.fromtimestamp(int(seconds), UTC) if seconds else None
+
+    @override
+    def read(self) -> Iterator[Raw]:
+        count = self._count()
+        whole = self._is_walk_due() or (count is not None and count != len(self.seen))
+        self._met: set[str] = set()
+        for answer in self._pages():
+            is_news = False
+            for item in listed(answer):
+                activity = str(item["activityId"])
+                if activity in self._met:
+                    continue
+                self._met.add(activity)
+                is_news |= self.seen.get(activity) != mark_of(item)
+                yield self.record(answer, item)
+                self._note(activity, item)
+            self.remember()
+            if not whole and not is_news and self._is_old(answer):
+                return
+        self._finish(count)
+
+    def _finish(self, count: int | None) -> None:
+        """Conclude a reading of the whole list: it counts, if it is as long as Garmin says."""
+        if count is not None and count > len(self._met):
+            self.settle(
+                FatalAPIError(
+                    f"Garmin counts {count} activities, its list has {len(self._met)}. Nothing is taken for deleted; "
+                    "the list is read again in the next run."
+                )
+            )
+            return
+        self._walked = True
+        for gone in self.seen.keys() - self._met if self._met else ():
+            del self.seen[gone]
+        self.remember(walked=self.account.now.isoformat())
+
+    def _pages(self) -> Iterator[Answer]:
+        for page in range(MOST_PAGES):
+            start = max(0, page * (PAGE - OVERLAP))
+            answer = self.connect.get(PATH, {"start": start, "limit": PAGE})
+            if not listed(answer):
+                return
+            yield answer
+            if len(listed(answer)) < PAGE:
+                return
+
+    def _count(self) -> int | None:
+        content = self.connect.get(COUNT_PATH).content
+        total = content.get("totalCount") if isinstance(content, dict) else content
+        return total if isinstance(total, int) else None
+
+    def _is_walk_due(self) -> bool:
+        walked = self.stream_state.get("walked")
+        return walked is None or self.account.now - datetime.fromisoformat(walked) >= WALK_EVERY
+
+    def _is_old(self, answer: Answer) -> bool:
+        """Tell whether a page ends before the days that are always looked at."""
+        first = self.account.yesterday - YOUNG
+        starts = [str(item.get("startTimeLocal", ""))[:10] for item in listed(answer)]
+        return all(start and date.fromisoformat(start) < first for start in starts[-1:])
+
+    def _note(self, activity: str, item: dict[str, Any]) -> None:
+        """Remember an activity that was sent, and put it on the lists if it is new or changed."""
+        mark = mark_of(item)
+        if self.seen.get(activity) != mark:
+            self._tap.put_on_lists([activity])
+        self.seen[activity] = mark
+
+    @override
+    def _close(self, *, complete: bool) -> None:
+        super()._close(complete=complete and self._walked)
+
+
+def mark_of(item: dict[str, Any]) -> str:
+    """Give eight hex digits that change when an activity of the list does, and its start."""
+    content = {name: value for name, value in sorted(item.items()) if name not in NOISE}
+    digits = hashlib.sha256(dumps(content)).hexdigest()[:8]
+    try:
+        start = datetime.fromisoformat(f"{item['startTimeGMT']}+00:00")
+    except (KeyError, ValueError):
+        return digits
+    return f"{digits}@{int(start.timestamp())}"
+
+
+def add_to(todo: list[str], activities: Iterable[str]) -> list[str]:
+    """Append to a list of ids what it lacks."""
+    waiting = set(todo)
+    return todo + [activity for activity in activities if activity not in waiting]

@@ -1,0 +1,203 @@
+"""Small lists and single objects, read whole in each run: profile, devices, gear, records, goals, badges."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from typing_extensions import override
+
+from tap_garmin.base import ConnectStream, listed
+from tap_garmin.daystream import named
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tap_garmin.connect import Answer
+    from tap_kit import Raw
+
+MOST_PAGES = 1000
+"""No list is that long; a service that ignores the page number would be read for ever."""
+
+
+class ListStream(ConnectStream):
+    """A list in one answer; what is no longer in it is gone."""
+
+    path: ClassVar[str]
+    parameters: ClassVar[dict[str, str]] = {}
+    naming: ClassVar[Sequence[str]] = ()
+    absence = "full"
+
+    @override
+    def read(self) -> Iterator[Raw]:
+        filling = {"name": self.account.name, "id": self.account.id}
+        parameters = {name: value.format(**filling) for name, value in self.parameters.items()}
+        answer = self.connect.get(self.path.format(**filling), parameters)
+        yield from self.items(answer)
+
+    def items(self, answer: Answer) -> Iterator[Raw]:
+        """Yield the records of an answer."""
+        for item in listed(answer):
+            raw_id = named(item, self.naming) if self.naming else None
+            yield self.record(answer, item, raw_id=raw_id)
+
+
+class PagedStream(ListStream):
+    """A list in pages; ``start`` is an offset."""
+
+    first: ClassVar[int] = 0
+    size: ClassVar[int] = 100
+    queries: ClassVar[Sequence[dict[str, str]]] = ({},)
+    """The list is read once with each of these."""
+
+    headers: ClassVar[dict[str, str]] = {}
+
+    @override
+    def read(self) -> Iterator[Raw]:
+        for query in self.queries:
+            for page in range(MOST_PAGES):
+                start = self.first + page * self.size
+                paging = {"start": start, "limit": self.size}
+                answer = self.connect.get(
+                    self.path, {**paging, **self.parameters, **query}, headers=self.headers
+                )
+                found = listed(answer)
+                yield from self.items(answer)
+                if len(found) < self.size:
+                    break
+
+
+class ObjectStream(ConnectStream):
+    """One object, which is the record."""
+
+    path: ClassVar[str]
+
+    def ask(self) -> Answer:
+        """Ask for the object."""
+        return self.connect.get(self.path)
+
+    @override
+    def read(self) -> Iterator[Raw]:
+        answer = self.ask()
+        if answer.content:
+            yield self.record(answer, answer.content, raw_id=self.account.id)
+
+
+class Badges(ListStream):
+    """Badges earned."""
+
+    name = "badges"
+    path = "/badge-service/badge/earned"
+    keys = ("badgeId",)
+    source_timestamp = "badgeEarnedDate"
+
+
+class Challenges(PagedStream):
+    """Badge challenges that were completed."""
+
+    name = "challenges"
+    path = "/badgechallenge-service/badgeChallenge/completed"
+    keys = ("uuid",)
+    first = 1
+
+
+class Devices(ListStream):
+    """Registered devices."""
+
+    name = "devices"
+    path = "/device-service/deviceregistration/devices"
+    keys = ("deviceId",)
+
+
+class Gears(ListStream):
+    """Shoes, bicycles and the like."""
+
+    name = "gear"
+    path = "/gear-service/gear/filterGear"
+    parameters: ClassVar[dict[str, str]] = {"userProfilePk": "{id}"}
+    keys = ("uuid",)
+
+
+class Goals(PagedStream):
+    """Goals: active, future and past. Without the header newer kinds are left out of the answer."""
+
+    name = "goals"
+    path = "/goal-service/goal/goals"
+    parameters: ClassVar[dict[str, str]] = {"sortOrder": "asc"}
+    queries = ({"status": "active"}, {"status": "future"}, {"status": "past"})
+    headers: ClassVar[dict[str, str]] = {"Sec-Fetch-Site": "same-origin"}
+    keys = ("id",)
+    first = 1
+    size = 30
+
+
+class HeartRateZones(ListStream):
+    """Heart rate zones by sport."""
+
+    name = "heart_rate_zones"
+    path = "/biometric-service/heartRateZones"
+    keys = ("sport",)
+
+
+class PersonalInformation(ObjectStream):
+    """Time zone, birthday, biometric profile."""
+
+    name = "personal_information"
+    keys = ("userInfo",)
+
+    @override
+    def ask(self) -> Answer:
+        return self.account.personal_information
+
+
+class PersonalRecords(ListStream):
+    """Personal records, former ones included."""
+
+    name = "personal_records"
+    path = "/personalrecord-service/personalrecord/prs/{name}"
+    parameters: ClassVar[dict[str, str]] = {"includeHistory": "true"}
+    keys = ("id",)
+    source_timestamp = "prStartTimeGmt"
+
+
+class Profiles(ObjectStream):
+    """The profile as others see it."""
+
+    name = "profile"
+    keys = ("profileId",)
+    volatile = ("/profileImageUrlLarge", "/profileImageUrlMedium", "/profileImageUrlSmall", "/userRoles")
+
+    @override
+    def ask(self) -> Answer:
+        return self.account.social_profile
+
+
+class UserSettings(ObjectStream):
+    """Units, thresholds, sleep windows."""
+
+    name = "user_settings"
+    path = "/userprofile-service/userprofile/user-settings"
+    keys = ("id",)
+
+
+class Workouts(PagedStream):
+    """Planned workouts."""
+
+    name = "workouts"
+    path = "/workout-service/workouts"
+    keys = ("workoutId",)
+    source_timestamp = "updateDate"
+
+
+ALL = (
+    Profiles,
+    UserSettings,
+    PersonalInformation,
+    Devices,
+    Gears,
+    PersonalRecords,
+    Goals,
+    Badges,
+    Challenges,
+    HeartRateZones,
+    Workouts,
+)
