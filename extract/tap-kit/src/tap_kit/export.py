@@ -17,6 +17,7 @@ from singer_sdk import typing as th
 from tap_kit.errors import TapError
 from tap_kit.export_items import json_items
 from tap_kit.export_members import (
+    Envelope,
     Export,
     Found,
     Lines,
@@ -27,7 +28,7 @@ from tap_kit.export_members import (
 )
 from tap_kit.export_progress import Progress
 from tap_kit.export_reader import ExportReader
-from tap_kit.export_streams import Envelope, ExportStream, Files
+from tap_kit.export_streams import ExportStream, Files
 from tap_kit.tap import RawTap
 
 if TYPE_CHECKING:

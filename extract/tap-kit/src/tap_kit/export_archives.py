@@ -221,7 +221,7 @@ def _tar_members(path: str, held: Held) -> Iterator[Member]:
 
 
 def _as_tar(file: IO[bytes]) -> tarfile.TarFile:
-    return tarfile.open(fileobj=file, mode="r:")  # noqa: SIM115 - `Held` closes it
+    return tarfile.open(fileobj=file, mode="r:")
 
 
 def _open_tarred(held: Held, info: tarfile.TarInfo) -> IO[bytes]:

@@ -56,11 +56,13 @@ class Lines:
         stream: Name of their stream.
         content: Whole lines, each with its end.
         count: How many they are.
+        fields: Names of the records' members that the parser has met for the first time.
     """
 
     stream: str
     content: bytes
     count: int
+    fields: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,19 @@ class Rule:
         return not self.content or re.search(self.content, member.head()) is not None
 
 
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """The constant bytes around the records of one stream and member.
+
+    ``before + record + between + provenance + after`` is a line, where *provenance* are further members as JSON,
+    each with a comma before it: ``,"raw_id":"x"``.
+    """
+
+    before: bytes
+    between: bytes
+    after: bytes = b"}}\n"
+
+
 @dataclass(slots=True)
 class Member:
     """One file of an export.
@@ -102,6 +117,8 @@ class Member:
         export: The export that it belongs to.
         digest: SHA-256 of its bytes, once they have been read (`hash_content`).
         damage: What went wrong while they were.
+        envelope: Gives the bytes around the records of a stream, for parsers that make lines themselves; None: that
+            is not wanted (the stream or a field is deselected), yield `Found`.
     """
 
     path: str
@@ -114,6 +131,7 @@ class Member:
     export: Export | None = None
     digest: str = ""
     damage: str = ""
+    envelope: Callable[[str], Envelope | None] = lambda _stream: None
 
     def open(self) -> IO[bytes]:
         """Open it at its beginning, for reading forward.

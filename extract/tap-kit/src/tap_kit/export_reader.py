@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tap_kit.export import ExportTap
-    from tap_kit.export_streams import Envelope, ExportStream, Files
+    from tap_kit.export_members import Envelope
+    from tap_kit.export_streams import ExportStream, Files
 
 _SUSPICIOUS = 4096
 """Bytes from which on a file without a single record is worth a word."""
@@ -232,26 +233,36 @@ class ExportReader:
             return
         provenance = self._tap.provenance_of(member)
         envelopes: dict[str, Envelope] = {}
+
+        def envelope(name: str) -> Envelope:
+            if name not in envelopes:
+                envelopes[name] = self._streams[name].envelope(provenance)
+            return envelopes[name]
+
+        def prepared(name: str) -> Envelope | None:
+            stream = self._streams[name]
+            wanted = stream.selected and not stream.is_altered and self._limit is None
+            return envelope(name) if wanted else None
+
+        member.envelope = prepared
         for ordinal, found in enumerate(rule.parser(member), start=1):
             stream = self._streams[found.stream]
             if isinstance(found, Lines):
                 self._send_lines(stream, found, counts)
             elif stream.selected:
-                envelope = envelopes.get(found.stream)
-                if envelope is None:
-                    envelope = envelopes[found.stream] = stream.envelope(provenance)
-                stream.send(found, provenance, envelope, ordinal)
+                stream.send(found, provenance, envelope(found.stream), ordinal)
                 counts[found.stream] += 1
                 self._tap.progress.advance(records=1)
             if self._limit is not None and ordinal >= self._limit:
                 return
 
     def _send_lines(self, stream: ExportStream, lines: Lines, counts: Counter[str]) -> None:
-        if stream.selected:
-            self._tap.write(lines.content)
-            stream.count += lines.count
-            counts[stream.name] += lines.count
-            self._tap.progress.advance(records=lines.count)
+        if lines.fields:
+            stream.tell_drift(lines.fields)
+        self._tap.write(lines.content)
+        stream.count += lines.count
+        counts[stream.name] += lines.count
+        self._tap.progress.advance(records=lines.count)
 
     def _report(self, sentence: str) -> None:
         self._files.report_gap(sentence)

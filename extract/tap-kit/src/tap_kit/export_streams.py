@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import typing as th
 from typing_extensions import override
 
+from tap_kit.export_members import Envelope
 from tap_kit.jsontext import dumps
 from tap_kit.messages import Raw
 from tap_kit.streams import RawStream
@@ -21,19 +21,6 @@ if TYPE_CHECKING:
 
 
 _NAMED = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """The constant bytes around the records of one stream and member.
-
-    ``before + record + between + provenance + after`` is a line, where *provenance* are further members as JSON,
-    each with a comma before it: ``,"raw_id":"x"``.
-    """
-
-    before: bytes
-    between: bytes
-    after: bytes = b"}}\n"
 
 
 class ExportStream(RawStream):
@@ -62,6 +49,10 @@ class ExportStream(RawStream):
         """Have the tap read the exports; the first of its streams does it for all."""
         self._tap.read_exports()
         yield from ()
+
+    @override
+    def finalize_state_progress_markers(self, state: dict[str, Any] | None = None) -> None:
+        """Do nothing: what has been read stands in the state of `Files`, and has been sent."""
 
     @override
     def _write_schema_message(self) -> None:
@@ -114,7 +105,7 @@ class ExportStream(RawStream):
         if new := found.record.keys() - self._described:
             self.tell_drift(new)
         own = {"ordinal": ordinal, **found.provenance}
-        if self.is_altered:
+        if self.is_altered or not provenance.keys().isdisjoint(own):
             self._write_record_message(Raw(found.record, {**provenance, **own}))
             return
         said = dumps(own)[1:-1]

@@ -1,0 +1,1 @@
+"""Singer tap for the export of Apple's Health app: every element and attribute, as the phone wrote it."""

@@ -1,0 +1,139 @@
+"""Elements of the export read with expat: exact, for whatever the fast way does not know.
+
+Attributes become members under their own names, always text; children become arrays under their element's name, in
+the order of the document. Nothing is added.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from xml.parsers import expat
+
+from tap_apple_health.identity import DATE_NAMES, devices, element_text, instant, own_text
+from tap_apple_health.mending import mend, restore
+
+_DEEPEST = 50
+
+
+class ElementError(ValueError):
+    """A piece of the export is no XML; the message says which rule and never the content."""
+
+
+@dataclass(slots=True)
+class Element:
+    """An element with its attributes and children.
+
+    Attributes:
+        name: Its name.
+        attributes: In their order.
+        children: In their order.
+        text: What stands between the tags; the export has none.
+    """
+
+    name: str
+    attributes: dict[str, str] = field(default_factory=dict)
+    children: list[Element] = field(default_factory=list)
+    text: str = ""
+
+    def record(self) -> dict[str, Any]:
+        """Return it as the payload."""
+        record: dict[str, Any] = dict(self.attributes)
+        for child in self.children:
+            place = record.setdefault(child.name, [])
+            if isinstance(place, list):
+                place.append(child.record())
+            else:  # an attribute has this name
+                record.setdefault(f"<{child.name}>", []).append(child.record())
+        if self.text.strip():
+            record["#text"] = self.text
+        return record
+
+    def identity_text(self) -> bytes:
+        """Return what `tap_apple_health.identity.identity` is computed from."""
+        names = sorted(_bytes(name) for name in self.attributes)
+        values = {_bytes(name): _bytes(value) for name, value in self.attributes.items()}
+        return element_text(
+            own_text(_bytes(self.name), names),
+            [canonical(_bytes(self.name), name, values[name]) for name in names],
+            [child.identity_text() for child in self.children]
+            + ([_bytes(self.text)] if self.text.strip() else []),
+        )
+
+
+def canonical(element: bytes, name: bytes, value: bytes) -> bytes:
+    """Return the value of an attribute as it counts for the identity."""
+    if name in DATE_NAMES or (name == b"value" and element == b"MetadataEntry"):
+        return instant(value)
+    if name == b"device":
+        return devices[value]
+    return value
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def read_elements(piece: bytes) -> tuple[list[Element], bool]:
+    """Read the elements that *piece* consists of.
+
+    Characters that XML forbids, bare ``&`` and the like are mended before, and the characters put back afterwards.
+
+    Returns:
+        The elements, and whether something had to be mended.
+
+    Raises:
+        ElementError: It is no XML even so.
+    """
+    try:
+        return parse(piece), False
+    except ElementError:
+        mended = mend(piece)
+    elements = parse(mended)
+    for element in elements:
+        _restore(element)
+    return elements, True
+
+
+def parse(piece: bytes) -> list[Element]:
+    """Read the elements that *piece* consists of.
+
+    Raises:
+        ElementError: It is no XML.
+    """
+    root = Element("")
+    stack = [root]
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        if len(stack) > _DEEPEST:
+            raise ElementError(f"elements deeper than {_DEEPEST}")
+        element = Element(name, attributes)
+        stack[-1].children.append(element)
+        stack.append(element)
+
+    def end(_name: str) -> None:
+        stack.pop()
+
+    def text(content: str) -> None:
+        stack[-1].text += content
+
+    parser = expat.ParserCreate("UTF-8")
+    parser.buffer_text = True
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = text
+    try:
+        # No document type can come in, so there are no entities to expand.
+        parser.Parse(b"<_>", False)  # noqa: FBT003 - the C function takes no keyword
+        parser.Parse(piece, False)  # noqa: FBT003
+        parser.Parse(b"</_>", True)  # noqa: FBT003
+    except expat.ExpatError as error:
+        raise ElementError(expat.ErrorString(error.code) or "no XML") from None
+    return root.children[0].children
+
+
+def _restore(element: Element) -> None:
+    element.attributes = {restore(name): restore(value) for name, value in element.attributes.items()}
+    element.text = restore(element.text)
+    for child in element.children:
+        _restore(child)

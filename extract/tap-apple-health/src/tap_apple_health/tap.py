@@ -1,0 +1,90 @@
+"""The tap of Apple Health exports: which members there are, and what reads them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, ClassVar
+
+from singer_sdk import typing as th
+from typing_extensions import override
+
+from tap_apple_health import streams
+from tap_apple_health.health_xml import read_health
+from tap_apple_health.identity import VERSION, instant
+from tap_apple_health.others import read_clinical_resource, read_ecg, read_route
+from tap_kit.export import EXPORT_SETTINGS, Export, ExportTap, Files, Member, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from singer_sdk import Stream
+
+_MAIN = rb"<!DOCTYPE HealthData|<HealthData[\s>]"
+_CDA = rb"<ClinicalDocument[\s>]"
+_EXPORT_DATE = re.compile(rb'<ExportDate\s+value="([^"]*)"')
+
+
+class TapAppleHealth(ExportTap):
+    """Exports of Apple's Health app: records, workouts with routes, ECGs, clinical records."""
+
+    name = "tap-apple-health"
+    parser_version = VERSION
+    config_jsonschema = th.PropertiesList(*EXPORT_SETTINGS).to_dict()
+    # The main file has a name in the phone's language, so it is known by its content.
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(r"[^/]*\.xml", read_health, content=_MAIN),
+        Rule(r"[^/]*\.xml", None, "the same measurements once more, as HL7 CDA", content=_CDA),
+        Rule(r"[^/]*_cda\.xml", None, "the same measurements once more, as HL7 CDA"),
+        Rule(r"workout-routes/[^/]*\.gpx", read_route),
+        Rule(r"electrocardiograms/[^/]*\.csv", read_ecg),
+        Rule(r"clinical-records/[^/]*\.json", read_clinical_resource),
+    )
+
+    @override
+    def split(self, members: Sequence[Member]) -> list[list[Member]]:
+        """Tell unpacked exports in one folder apart: each has a main file, and what lies beside and below it."""
+        mains = [m for m in members if self.rules[0].matches(m)]
+        if len(mains) < 2:  # noqa: PLR2004 - one export
+            return [list(members)]
+        groups: dict[str, list[Member]] = {main.name: [main] for main in mains}
+        for member in members:
+            if member.name in groups:
+                continue
+            above = [main for main in mains if member.name.startswith(_folder(main))]
+            owner = max(above, key=lambda main: len(_folder(main)), default=mains[0])
+            groups[owner.name].append(member)
+        return list(groups.values())
+
+    @override
+    def moment_of(self, export: Export) -> str:
+        """Tell when the phone made it, in UTC; without a main file, the date of the newest member."""
+        for member in export.members:
+            if not member.refused and self.rules[0].matches(member):
+                head = member.head(1 << 18)
+                if match := _EXPORT_DATE.search(head):
+                    return instant(match[1]).decode("utf-8", "replace")
+        return super().moment_of(export).replace("T", " ")
+
+    @override
+    def discover_streams(self) -> list[Stream]:
+        return [
+            Files(self),
+            streams.ActivitySummaries(self),
+            streams.Audiograms(self),
+            streams.ClinicalRecords(self),
+            streams.ClinicalResources(self),
+            streams.Correlations(self),
+            streams.DamagedElements(self),
+            streams.Electrocardiograms(self),
+            streams.Exports(self),
+            streams.Me(self),
+            streams.OtherElements(self),
+            streams.Records(self),
+            streams.VisionPrescriptions(self),
+            streams.WorkoutRoutes(self),
+            streams.Workouts(self),
+        ]
+
+
+def _folder(member: Member) -> str:
+    return member.name.rpartition("/")[0] + "/" if "/" in member.name else ""
