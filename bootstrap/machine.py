@@ -75,7 +75,7 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment for programs of this project, `.venv` first on the PATH."""
     kept = {name: value for name, value in os.environ.items() if name not in FOREIGN}
     path = os.pathsep.join([str(VENV / "bin"), kept.get("PATH", os.defpath)])
-    return kept | {"PATH": path, "UV_PYTHON_DOWNLOADS": "never", "NO_COLOR": "1"} | dict(extra or {})
+    return kept | {"PATH": path, "UV_PYTHON_DOWNLOADS": "never"} | dict(extra or {})
 
 
 def run(command: Sequence[str | Path], what: str) -> str:
@@ -92,7 +92,7 @@ def run(command: Sequence[str | Path], what: str) -> str:
         [str(word) for word in command],
         check=False,
         cwd=ROOT,
-        env=environment(),
+        env=environment({"NO_COLOR": "1"}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from bootstrap.machine import explain
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -97,6 +97,10 @@ def test_an_unknown_host_is_told() -> None:
     assert "the host name is unknown" in refusal({"PG_HOST": "nowhere.invalid"})
 
 
+def test_a_port_that_is_no_number_is_told() -> None:
+    assert "Correct PG_PORT" in refusal({"PG_HOST": "localhost", "PG_PORT": "many"})
+
+
 def test_a_missing_database_is_told(server: embedded.Server) -> None:
     env = {"PG_HOST": str(server.socket_dir), "PG_USER": "postgres", "PG_DB": "absent"}
     assert refusal(env).endswith(
