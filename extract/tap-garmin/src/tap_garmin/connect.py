@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 
+from tap_garmin.app import HEADERS
 from tap_garmin.tokens import SignInError
 from tap_kit import AnswerError, TapError
 from tap_kit.client import is_transient, response_provenance, told
@@ -30,20 +31,6 @@ PACE = 1.0
 API_VERSION = "connectapi"
 
 BLOCKED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, 427})
-
-HEADERS = {
-    "User-Agent": "GCM-Android-5.23",
-    "X-Garmin-User-Agent": (
-        "com.garmin.android.apps.connectmobile/5.23; ; Google/sdk_gphone64_arm64/google; Android/33; Dalvik/2.1.0"
-    ),
-    "X-Garmin-Paired-App-Version": "10861",
-    "X-Garmin-Client-Platform": "Android",
-    "X-App-Ver": "10861",
-    "X-Lang": "en",
-    "X-GCExperience": "GC5",
-    "Accept-Language": "en-US,en;q=0.9",
-    "Accept": "application/json",
-}
 
 
 class StoppedError(TapError):

@@ -124,6 +124,16 @@ class GarminExports(ExportStream):
         super().__init__(tap, name=name, schema=schema)
         self.primary_keys = tuple(keys)  # type: ignore[misc] # by kind
 
+    @property
+    @override
+    def selected(self) -> bool:
+        """Not, where no file is named: there is nothing to say of exports then."""
+        return bool(self.mask.get((), True)) and bool(self._tap.config.get("path"))
+
+    @selected.setter
+    def selected(self, value: bool | None) -> None:
+        ExportStream.selected.fset(self, value)  # type: ignore[attr-defined] # the base class's property
+
     @override
     def tell_drift(self, fields: Iterable[str]) -> None:
         """Say nothing: the schema lets in all fields, as they differ by device and sport."""

@@ -19,6 +19,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tap_garmin.app import HEADERS
 from tap_kit import TapError
 
 if TYPE_CHECKING:
@@ -259,7 +260,7 @@ def post_form(url: str, form: Mapping[str, str], user: str) -> tuple[int, bytes]
             url,
             data=dict(form),
             auth=(user, ""),
-            headers={"Accept": "application/json"},
+            headers={**HEADERS, "Cache-Control": "no-cache"},
             impersonate="chrome",
             allow_redirects=False,
             timeout=30,

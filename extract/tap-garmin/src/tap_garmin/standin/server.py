@@ -117,7 +117,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer a question for data."""
         url = urlsplit(self.path)
-        self._send(self.standin.reply(Asked(url.path, dict(parse_qsl(url.query))), dict(self.headers.items())))
+        self._send(
+            self.standin.reply(Asked(url.path, dict(parse_qsl(url.query))), dict(self.headers.items()))
+        )
 
     def do_POST(self) -> None:
         """Answer a renewal."""
