@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 #: Stands for uv: makes a `.venv` whose meltano is the second script.
 UV = """#!/bin/sh
-echo "uv $*" >> calls
+echo "uv $*" >> "$(dirname "$0")/calls"
 case "$1" in
   --version) echo "uv 99.0.0" ;;
   sync) mkdir -p .venv/bin; ln -sf "{python}" .venv/bin/python; cp meltano-double .venv/bin/meltano ;;
