@@ -6,7 +6,6 @@ import json
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from target_postgres_bronze import project
 from target_postgres_bronze.batch import Batch
 from target_postgres_bronze.errors import RejectedError
 from target_postgres_bronze.messages import read_message
@@ -178,16 +177,3 @@ class Reconciler:
 
     def _do(self, work: Callable[[psycopg.Connection[Any]], object]) -> None:
         self._session.run(work)
-
-
-def repair(source: str, spool: IO[bytes], config: Mapping[str, Any], env: Mapping[str, str]) -> int:
-    """Land the messages in *spool* by a run of the loader; return its exit code."""
-    from target_postgres_bronze.operator.schedules import extractor_of  # noqa: PLC0415 - used here alone
-    from target_postgres_bronze.pipeline import run_loader  # noqa: PLC0415 - the same
-
-    spool.seek(0)
-    named = {"MELTANO_EXTRACTOR_NAME": extractor_of(source)}
-    with open("/dev/null", "wb") as nowhere:  # noqa: PTH123 - its STATE is nobody's: there is none
-        return run_loader(
-            {**config, "source": source}, spool, nowhere, {**project.environment(), **env, **named}
-        )

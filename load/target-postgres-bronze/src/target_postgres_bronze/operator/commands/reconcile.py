@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import click
 
 from target_postgres_bronze import database, project
-from target_postgres_bronze.operator import meltano, plugins, session
+from target_postgres_bronze.operator import loading, meltano, plugins, session
 from target_postgres_bronze.operator.schedules import extractor_of
 
 if TYPE_CHECKING:
@@ -146,9 +146,8 @@ def _differences(number: int) -> bool:
 
 
 def _repair(number: int, source: str, spool: IO[bytes], config: dict[str, Any]) -> None:
-    from target_postgres_bronze.operator.reconciling import repair  # noqa: PLC0415 - as above
-
-    code = repair(source, spool, config, {})
+    spool.seek(0)
+    code = loading.land(source, spool, config, project.environment())
     with session.connected() as connection:
         connection.execute(REPAIRED.encode(), [code, number])
     if code:
