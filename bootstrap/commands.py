@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from bootstrap import demo, setup, suite
-from bootstrap.machine import PYTHON, BootstrapError, say
+from bootstrap.machine import PYTHON, ROOT, BootstrapError, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +43,8 @@ def _dispatch(arguments: Sequence[str], usage: str) -> int:
 
 
 def hand_over(arguments: Sequence[str]) -> None:
-    """Become the operator command."""
-    sys.stderr.flush()
-    os.execv(PYTHON, [str(PYTHON), "-m", "target_postgres_bronze.operator", *arguments])  # noqa: S606 - no shell is wanted
+    """Become the operator command, on this project whatever the current folder is."""
+    sys.stdout.flush()
+    command = [str(PYTHON), "-m", "target_postgres_bronze.operator", *arguments]
+    env = os.environ | {"MELTANO_PROJECT_ROOT": str(ROOT)}
+    os.execve(PYTHON, command, env)  # noqa: S606 - no shell is wanted

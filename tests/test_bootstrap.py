@@ -128,6 +128,13 @@ def test_other_words_before_the_set_up_say_what_to_do(clone: Clone) -> None:
     assert told.stderr == "Nothing is set up here yet. Run ./bronze setup (or ./bronze demo) first.\n"
 
 
+def test_other_words_are_about_this_project_from_any_folder(clone: Clone) -> None:
+    clone.run("setup")
+    (clone.root / "meltano.yml").write_text("project_id: mine\n")
+    told = clone.run("db", "status", MELTANO_PROJECT_ROOT="/elsewhere")
+    assert told.stdout == f"Not running ({clone.root / 'data' / 'postgres'}).\n", told.stderr
+
+
 def test_help_is_there_before_the_set_up(clone: Clone) -> None:
     assert "./bronze demo" in clone.run("--help").stdout
 
