@@ -131,7 +131,8 @@ def test_other_words_before_the_set_up_say_what_to_do(clone: Clone) -> None:
 def test_other_words_are_about_this_project_from_any_folder(clone: Clone) -> None:
     clone.run("setup")
     (clone.root / "meltano.yml").write_text("project_id: mine\n")
-    told = clone.run("db", "status", MELTANO_PROJECT_ROOT="/elsewhere")
+    packages = os.pathsep.join(path for path in sys.path if path)
+    told = clone.run("db", "status", MELTANO_PROJECT_ROOT="/elsewhere", PYTHONPATH=packages)
     assert told.stdout == f"Not running ({clone.root / 'data' / 'postgres'}).\n", told.stderr
 
 
