@@ -1,0 +1,5 @@
+"""``python -m tap_spotify``."""
+
+from tap_spotify.tap import TapSpotify
+
+TapSpotify.cli()

@@ -1,0 +1,161 @@
+"""The files of Spotify's exports, under all names that they had, and what is in each.
+
+Sources: exports of 2021 to 2026 as their owners describe them, and Spotify's own pages on the two packages. The zip
+is called ``my_spotify_data.zip`` whichever package it holds, so files are told apart by their own names.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import TYPE_CHECKING, Any
+
+from tap_kit.export import Found, MemberError, Rule, json_items
+from tap_kit.jsontext import loads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tap_kit.export import Member
+
+_LOG = logging.getLogger("tap-spotify")
+
+_MARK = b"\xef\xbb\xbf"
+
+_LISTS = ("tracks", "albums", "shows", "episodes", "artists", "bannedTracks", "bannedArtists", "other")
+"""Parts of the library; one that is not named here comes along all the same."""
+
+
+def plays(member: Member) -> Iterator[Found]:
+    """Read a file of the extended history: a list of plays."""
+    kind = "video" if "video" in _file(member).lower() else "audio"
+    for play in _objects(member):
+        yield Found("streaming_history", play, {"kind": kind})
+
+
+def short(stream: str) -> Callable[[Member], Iterator[Found]]:
+    """Make the parser of a file of the last twelve months, a list of plays in short form, for *stream*."""
+
+    def parse(member: Member) -> Iterator[Found]:
+        for play in _objects(member):
+            yield Found(stream, play)
+
+    return parse
+
+
+def short_by_content(member: Member) -> Iterator[Found]:
+    """Read a file of the last twelve months as it was called before 2024, when music and podcasts shared the name."""
+    for play in _objects(member):
+        kind = "podcast" if "podcastName" in play else "music"
+        yield Found(f"streaming_history_short_{kind}", play)
+
+
+def searches(member: Member) -> Iterator[Found]:
+    """Read ``SearchQueries.json``: a list; its times end in ``[UTC]``, which no reader of dates takes."""
+    for search in _objects(member):
+        time = search.get("searchTime")
+        moment = re.sub(r"\[.*\]$", "", time) if isinstance(time, str) else None
+        yield Found("search_queries", search, {"source_timestamp": moment} if moment else {})
+
+
+def library(member: Member) -> Iterator[Found]:
+    """Read ``YourLibrary.json``: an object of lists."""
+    content = _content(member)
+    if not isinstance(content, dict):
+        raise MemberError(f"{member.path}: holds no object of lists. Its layout may have changed.")
+    for name, entries in content.items():
+        if not isinstance(entries, list):
+            raise MemberError(f"{member.path}: '{name}' is no list. Its layout may have changed.")
+        if name not in _LISTS:
+            _LOG.warning("%s: the list '%s' is not known yet. It lands like the others.", member.path, name)
+        for entry in entries:
+            yield Found("library", entry if isinstance(entry, dict) else {"value": entry}, {"list": name})
+
+
+def playlists(member: Member) -> Iterator[Found]:
+    """Read ``Playlist1.json`` and its siblings: an object with the list ``playlists``."""
+    content = _content(member)
+    entries = content.get("playlists") if isinstance(content, dict) else None
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise MemberError(f"{member.path}: has no list 'playlists' of objects. Its layout may have changed.")
+    for entry in entries:
+        yield Found("export_playlists", entry)
+
+
+def whole(member: Member) -> Iterator[Found]:
+    """Read a file that is one thing, or whose parts have no key: a record that holds all of it."""
+    yield Found("account_files", {"file": _file(member), "content": _content(member)})
+
+
+def unknown(member: Member) -> Iterator[Found]:
+    """Keep a file of a name that is not known, and say so."""
+    _LOG.warning("%s: not known yet. It lands whole in account_files.", member.path)
+    yield from whole(member)
+
+
+def unknown_plays(member: Member) -> Iterator[Found]:
+    """Keep a history of an unknown kind, and fail: plays must not go unnoticed."""
+    yield from whole(member)
+    raise MemberError(
+        f"{member.path}: a streaming history of an unknown kind. It lands whole in account_files; as plays once the tap "
+        "knows its name."
+    )
+
+
+def log(member: Member) -> Iterator[Found]:
+    """Read a file of the technical log: mostly a list of events."""
+    for event in json_items(member):
+        yield Found(
+            "technical_log", event if isinstance(event, dict) else {"value": event}, {"file": _file(member)}
+        )
+
+
+RULES = (
+    Rule(r"Spotify Technical Log Information/.*\.json", log),
+    Rule(r"endsong(_\d+)?\.json", plays),  # until mid 2023
+    Rule(r"endvideo(_\d+)?\.json", plays),  # until mid 2023
+    Rule(r"Streaming_History_(Audio|Video)_[^/]*\.json", plays),  # since August 2023
+    Rule(r"StreamingHistory\d*\.json", short_by_content),  # until about 2024
+    Rule(r"StreamingHistory_music_?\d*\.json", short("streaming_history_short_music")),
+    Rule(r"StreamingHistory_podcast_?\d*\.json", short("streaming_history_short_podcast")),
+    Rule(r"StreamingHistory_audiobook_?\d*\.json", short("streaming_history_short_audiobook")),
+    Rule(r"StreamingHistory_video_?\d*\.json", short("streaming_history_short_video")),
+    Rule(r"(Streaming_?History|endsong|endvideo)[^/]*\.json", unknown_plays),
+    Rule(r"YourLibrary\d*\.json", library),
+    Rule(r"Playlist\d*\.json", playlists),  # without a number until about 2021
+    Rule(r"SearchQueries\d*\.json", searches),
+    Rule(
+        r"(Userdata|Identity|Identifiers|Follow|Payments|DuoNewFamily|FamilyPlan|Inferences|Marquee)\.json",
+        whole,
+    ),
+    Rule(r"Wrapped\d{4}\.json", whole),  # differs from year to year
+    Rule(r"(YourSoundCapsule|PodcastInteractivity\w*|VoiceInput|CarThing|MessageData)\.json", whole),
+    Rule(r"[^/]*\.json", unknown),
+    Rule(r"[^/]*\.(pdf|txt|html?|md)", None, "explains the files to the reader"),
+    Rule(r"[^/]*\.(png|jpe?g|gif|svg)", None, "a picture"),
+)
+
+
+def _objects(member: Member) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a list; what is none is told at the end."""
+    odd = 0
+    for item in json_items(member):
+        if isinstance(item, dict):
+            yield item
+        else:
+            odd += 1
+    if odd:
+        raise MemberError(
+            f"{member.path}: {odd} elements are no objects and were left out. Get it anew if you can."
+        )
+
+
+def _content(member: Member) -> Any:
+    try:
+        return loads(member.read().removeprefix(_MARK))
+    except (ValueError, RecursionError) as error:
+        raise MemberError(f"{member.path} is {error}. Get it anew if you can.") from None
+
+
+def _file(member: Member) -> str:
+    return member.name.rpartition("/")[2]
