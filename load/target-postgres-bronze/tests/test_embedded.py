@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import psycopg
 import pytest
 
@@ -211,3 +212,16 @@ def test_a_database_is_made_once_by_whoever_comes_first(embedded_server: embedde
     for address in (embedded_server.conninfo(name), embedded_server.url(name)):
         with psycopg.connect(address) as connection:
             assert connection.info.dbname == name
+
+
+def test_a_server_whose_folder_was_removed_does_not_disturb_the_next_one_there(tmp_path: Path) -> None:
+    data_dir = tmp_path / "postgres"
+    embedded.ensure_running(data_dir)
+    former = int((data_dir / "postmaster.pid").read_text().split("\n", 1)[0])
+    shutil.rmtree(data_dir)
+
+    server = embedded.ensure_running(data_dir)
+
+    assert not psutil.pid_exists(former)
+    assert ask(server, "SELECT 1") == "1"
+    embedded.stop(data_dir)

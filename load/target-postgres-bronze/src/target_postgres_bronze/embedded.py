@@ -28,6 +28,7 @@ from urllib.parse import quote
 
 from target_postgres_bronze.embedded_account import Account, account_for
 from target_postgres_bronze.embedded_errors import EmbeddedServerError, explain
+from target_postgres_bronze.embedded_orphans import end_orphans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -220,6 +221,7 @@ def _make(data_dir: Path, programs: Path, account: Account) -> None:
             f"{data_dir} holds files, but no PostgreSQL database (PG_VERSION is missing). Move it away to begin anew, "
             "or put your backup of it back."
         )
+    end_orphans(data_dir)
     for leftover in data_dir.parent.glob(f"{data_dir.name}.new-*"):
         shutil.rmtree(leftover, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=f"{data_dir.name}.new-", dir=data_dir.parent))
