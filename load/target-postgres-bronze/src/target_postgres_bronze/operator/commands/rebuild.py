@@ -1,0 +1,67 @@
+"""``bronze rebuild``: a source from its raw archive alone, offline."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from target_postgres_bronze import project
+from target_postgres_bronze.operator import archives, loading, meltano, pgtools, session
+from target_postgres_bronze.operator.commands.backup import places
+
+if TYPE_CHECKING:
+    from target_postgres_bronze.database import Target
+
+SIGNALLED: Final = 128
+
+
+@click.command(
+    epilog="Example: bronze rebuild toggl --database bronze_new. Exit code 0: every file was landed; 1: not. The new rows are those of "
+    "the original, but for times of landing, names of runs and numbers of rows."
+)
+@click.argument("source")
+@click.option(
+    "--database",
+    "name",
+    required=True,
+    help="Where to: a database on the same server, made if it is not there.",
+)
+def command(source: str, name: str) -> None:
+    """Land every run of SOURCE again from the raw archive, oldest first, into another database."""
+    root = project.find_root()
+    config = meltano.loader_config(root) | {"archive": False}
+    found = archives.files(places(root).archive, source)
+    if not found:
+        raise session.OperatorError(
+            f"The raw archive has no file of {source}. It lies in {places(root).archive}."
+        )
+    here = session.target()
+    with here.connect() as connection:
+        exists = (
+            connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is not None
+        )
+    target = pgtools.sibling(here, name) if exists else pgtools.create(here, name)
+    _expect_nothing(target, source)
+    settings, env = loading.aimed_at(target, config, project.environment(root))
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    with click.progressbar(found, label=f"{source}: {len(found)} runs", file=sys.stderr) as runs:
+        for file in runs:
+            with archives.ArchiveReader(file) as messages:
+                code = loading.land(source, messages, settings, env)
+            if code > SIGNALLED:
+                raise session.OperatorError(
+                    f"Stopped. {target.display} holds a part of {source}: drop it, and rebuild again."
+                )
+    with session.connected(target) as connection:
+        (total,) = session.rows(connection, "SELECT * FROM bronze.fingerprint(%s)", source)
+    click.echo(f"{target.display}: {total['row_count']:,} rows of {source} from {len(found):,} runs.")
+
+
+def _expect_nothing(target: Target, source: str) -> None:
+    with target.connect() as connection:
+        found = connection.execute("SELECT to_regclass(%s)", [f"public.bronze_{source}"]).fetchone()
+    if found != (None,):
+        raise session.OperatorError(f"{target.display} has a bronze_{source} already. Name another database.")
