@@ -28,6 +28,9 @@ EPOCH = datetime(1989, 12, 31, tzinfo=UTC)
 _LOWEST_MOMENT = 0x10000000
 """Below it a FIT timestamp counts seconds since the device was switched on."""
 
+_TIMESTAMP = "253"
+"""Number of the timestamp's field, in messages of all kinds."""
+
 Message = tuple[int, dict[Any, Any]]
 """Number of the message's kind, and its fields by name (unknown ones by number)."""
 
@@ -82,15 +85,17 @@ def decode(content: bytes) -> Decoded:
 def moments(records: list[dict[str, Any]], created: str | None) -> Iterator[str | None]:
     """Tell when each record happened (ISO 8601, UTC): its own timestamp, else the file's.
 
-    Monitoring messages carry the lower 16 bits alone; the others come from the last full timestamp before.
+    Monitoring messages carry the lower 16 bits alone; the others come from the monitoring message before.
     """
     last: int | None = None
     for record in records:
         seconds = stored(record, "timestamp")
-        if isinstance(seconds, int):
+        seconds = record["fields"].get(_TIMESTAMP) if seconds is None else seconds
+        low = stored(record, "timestamp_16")
+        if seconds is None and isinstance(low, int) and last is not None:
+            seconds = last + ((low - last) & 0xFFFF)
+        if isinstance(seconds, int) and record["message"].startswith("monitoring"):
             last = seconds
-        elif isinstance(low := stored(record, "timestamp_16"), int) and last is not None:
-            seconds = last = last + ((low - last) & 0xFFFF)
         yield _as_moment(seconds) or _as_moment(stored(record, "start_time")) or _created(record) or created
 
 
@@ -168,8 +173,16 @@ def _frame(frame: Any) -> dict[str, Any]:
     for item in frame.fields:
         if item.raw_value is None and item.value is None:
             continue
-        if item.field_def is not None and item.is_dev:
-            developer.append({"name": item.name, "value": plain(item.raw_value), "units": item.units})
+        if item.field_def is not None and item.field_def.is_dev:
+            developer.append(
+                {
+                    "name": item.name,
+                    "developer_data_index": item.field_def.dev_data_index,
+                    "field_definition_number": item.field_def.def_num,
+                    **({"units": item.units} if item.units else {}),
+                    "value": plain(item.raw_value),
+                }
+            )
             continue
         name = item.name.removeprefix("unknown_")
         values[name], raw[name] = plain(item.value), plain(item.raw_value)

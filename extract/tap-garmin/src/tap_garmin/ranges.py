@@ -154,7 +154,8 @@ class Entries(RangeStream):
     """What is entered one by one, at any time after the fact, and deleted.
 
     Entries inside a range that were there before and are not now are gone. Ranges are dates at the owner's, moments are
-    UTC: a day at each end is read and not judged. A range without any entry is not judged, as that may be an outage.
+    UTC: a day at each end is read and not judged, today included. A range without any entry is not judged, as that
+    may be an outage.
     """
 
     absence = "window"
@@ -170,7 +171,8 @@ class Entries(RangeStream):
         records = list(self.items(answer))
         if not records:
             return
-        with self.window(_midnight(span.first), _midnight(span.last + timedelta(days=1))):
+        end = min(span.last + timedelta(days=1), self.account.today)
+        with self.window(_midnight(span.first), _midnight(end)):
             yield from records
 
     @override

@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tap_garmin.daystream import DETAIL_DAYS
+from tap_garmin.standin import Reply
+
+if TYPE_CHECKING:
+    from conftest import Ledger, Runner
+
+TODAY = date(2026, 3, 2)
+SERIES = ("body_battery", "floors", "heart_rate", "hrv", "respiration", "sleep", "spo2", "stress")
+"""Streams with a record a day that lose their series."""
+
+
+def back(days: int) -> str:
+    return (TODAY - timedelta(days=days)).isoformat()
+
+
+def asked_days(runner: Runner, part: str) -> list[str]:
+    return [request.path[-10:] for request in runner.standin.asked_for(part)]
+
+
+def test_the_first_run_reads_the_youngest_days_first_and_as_far_as_detail_lasts(runner: Runner) -> None:
+    runner.run("stress", start_date=None)
+    days = asked_days(runner, "dailyStress")
+    assert days == sorted(days, reverse=True)
+    assert (days[0], days[-1]) == (back(0), back(DETAIL_DAYS))
+    assert len(days) == len(set(days)) == DETAIL_DAYS + 1
+
+
+def test_a_later_run_reads_the_look_back_alone(runner: Runner) -> None:
+    runner.run("stress")
+    del runner.standin.asked[:]
+    runner.run("stress")
+    assert asked_days(runner, "dailyStress") == [back(number) for number in range(16)]
+
+
+def test_a_record_is_the_answer_as_it_came_and_says_where_it_is_from(runner: Runner) -> None:
+    outcome = runner.run("hrv")
+    record = outcome.of("RECORD", "hrv")[0]
+    assert record["record"]["hrvSummary"]["calendarDate"] == back(0)
+    assert "calendarDate" not in record["record"]
+    assert record["provenance"] == {
+        "api_endpoint": f"GET /hrv-service/hrv/{back(0)}",
+        "api_response_code": 200,
+        "api_version": "connectapi",
+        "account": "70000001",
+        "day": back(0),
+        "is_partial": True,
+        "intraday_present": True,
+        "raw_id": back(0),
+        "source_timestamp": back(0),
+    }
+
+
+def test_today_is_partial_and_yesterday_is_not(runner: Runner) -> None:
+    told = {told["day"]: told for told in runner.run("daily_summary").told("daily_summary")}
+    assert told[back(0)]["is_partial"] is True
+    assert "is_partial" not in told[back(1)]
+    assert runner.state["bookmarks"]["daily_summary"]["bookmark"] == back(1)
+
+
+@pytest.mark.parametrize("stream", SERIES)
+def test_an_old_day_without_its_series_is_marked_degraded_and_a_young_one_is_not(
+    runner: Runner, stream: str
+) -> None:
+    told = {told["day"]: told for told in runner.run(stream, start_date=None).told(stream)}
+    young, old = told[back(3)], told[back(DETAIL_DAYS)]
+    assert (young["intraday_present"], "degraded" in young) == (True, False)
+    assert (old["intraday_present"], old["degraded"]) == (False, True)
+
+
+def test_steps_that_are_not_loaded_are_told_from_a_day_in_bed(runner: Runner) -> None:
+    outcome = runner.run("steps", start_date=None)
+    told = [told for told in outcome.told("steps") if told["day"] == back(DETAIL_DAYS)]
+    assert len(told) == 95
+    assert all(provenance["degraded"] for provenance in told)
+    assert len({provenance["raw_id"] for provenance in told}) == 95
+
+
+def test_the_full_day_stays_current_when_garmin_forgets_its_series(runner: Runner, ledger: Ledger) -> None:
+    ledger.take(runner.run("heart_rate", start_date=None))
+    day = back(100)
+    full = ledger.current["heart_rate"][day]["heartRateValues"]
+    assert full
+    runner.standin.account.clock.move(days=60)
+    runner.standin.account.sync()
+    runner.standin.signin.write(runner.store)
+    outcome = runner.run("heart_rate", sweep_days=200)
+    ledger.take(outcome)
+    newest = [r for r in outcome.records("heart_rate") if r["calendarDate"] == day]
+    assert newest[0]["heartRateValues"] is None
+    assert ledger.current["heart_rate"][day]["heartRateValues"] == full
+
+
+def test_a_day_whose_detail_was_loaded_again_becomes_current(runner: Runner, ledger: Ledger) -> None:
+    ledger.take(runner.run("heart_rate", start_date=back(148)))
+    day = date.fromisoformat(back(145))
+    assert ledger.current["heart_rate"][day.isoformat()]["heartRateValues"] is None
+    runner.standin.account.reloaded.add(day)
+    runner.state = {}
+    ledger.take(runner.run("heart_rate", start_date=back(148)))
+    assert ledger.current["heart_rate"][day.isoformat()]["heartRateValues"]
+
+
+def test_a_watch_that_was_offline_for_weeks_costs_these_weeks_once(runner: Runner, ledger: Ledger) -> None:
+    account = runner.standin.account
+    ledger.take(runner.run("stress"))
+    for _ in range(4):
+        account.clock.move(days=10)
+        runner.standin.signin.write(runner.store)
+        ledger.take(runner.run("stress", sweep_days=0))
+    missing = account.today - timedelta(days=30)
+    assert not ledger.current["stress"][missing.isoformat()]["stressValuesArray"]
+    account.sync()
+    del runner.standin.asked[:]
+    ledger.take(runner.run("stress", sweep_days=0))
+    assert ledger.current["stress"][missing.isoformat()]["stressValuesArray"]
+    assert len(asked_days(runner, "dailyStress")) == 43
+    del runner.standin.asked[:]
+    runner.run("stress", sweep_days=0)
+    assert len(asked_days(runner, "dailyStress")) == 16
+
+
+def test_a_night_that_was_edited_days_later_is_read_again(runner: Runner, ledger: Ledger) -> None:
+    ledger.take(runner.run("sleep"))
+    day = date.fromisoformat(back(9))
+    runner.standin.account.corrections["sleep", day] = {"restingHeartRate": 51}
+    ledger.take(runner.run("sleep"))
+    assert ledger.current["sleep"][day.isoformat()]["restingHeartRate"] == 51
+
+
+def test_a_failed_day_holds_the_bookmark_and_is_read_in_the_next_run(runner: Runner) -> None:
+    runner.run("stress")
+    runner.standin.account.clock.move(days=1)
+    runner.standin.signin.write(runner.store)
+    runner.standin.inject(f"dailyStress/{back(3)}", Reply(500), Reply(500), Reply(500))
+    outcome = runner.run("stress")
+    assert outcome.failed
+    assert f"stress: {back(3)}:" in outcome.gaps[0]
+    state = outcome.bookmark("stress")
+    assert state["gaps"] == {back(3): 1}
+    assert state["bookmark"] == back(1)
+    assert back(2) in outcome.raw_ids("stress")
+    outcome = runner.run("stress")
+    assert back(3) in outcome.raw_ids("stress")
+    assert "gaps" not in outcome.bookmark("stress")
+    assert outcome.bookmark("stress")["bookmark"] == back(0)
+    assert not outcome.failed
+
+
+def test_a_gap_older_than_the_look_back_is_retried_until_it_is_read(runner: Runner) -> None:
+    runner.standin.inject(f"dailyStress/{back(25)}", *[Reply(502)] * 6)
+    for tries in (1, 2):
+        outcome = runner.run("stress")
+        assert outcome.bookmark("stress")["gaps"] == {back(25): tries}
+        assert outcome.bookmark("stress")["bookmark"] == back(1)
+    assert back(25) in runner.run("stress").raw_ids("stress")
+
+
+def test_a_gap_that_never_heals_is_told_with_the_number_of_tries(runner: Runner) -> None:
+    for _ in range(5):
+        runner.standin.inject(f"dailyStress/{back(4)}", Reply(404, {}))
+        outcome = runner.run("stress")
+    assert "Failed 5 times" in outcome.gaps[0]
+    assert outcome.bookmark("stress")["bookmark"] == back(1)
+
+
+def test_an_outage_ends_the_stream_after_some_days_and_holds_the_bookmark(runner: Runner) -> None:
+    runner.run("stress")
+    before = runner.state["bookmarks"]["stress"]["bookmark"]
+    runner.standin.account.clock.move(days=1)
+    runner.standin.signin.write(runner.store)
+    runner.standin.inject("dailyStress", *[Reply(503)] * 9)
+    outcome = runner.run("stress", "hrv")
+    assert outcome.bookmark("stress")["bookmark"] == before
+    assert outcome.records("stress") == []
+    assert len(outcome.records("hrv")) > 10
+    assert outcome.failed
+
+
+def test_nothing_for_a_day_is_a_success(runner: Runner) -> None:
+    account = runner.standin.account
+    account.unworn |= {date.fromisoformat(back(number)) for number in (2, 3)}
+    outcome = runner.run("hrv")
+    assert back(2) not in outcome.raw_ids("hrv")
+    assert back(4) in outcome.raw_ids("hrv")
+    assert outcome.gaps == []
+    assert outcome.bookmark("hrv")["bookmark"] == back(1)
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"[]", b"{}"], ids=["empty", "null", "list", "object"])
+def test_every_kind_of_nothing_is_no_record_and_no_error(runner: Runner, body: bytes) -> None:
+    runner.standin.inject(f"dailyStress/{back(1)}", Reply(200, body))
+    outcome = runner.run("stress")
+    assert back(1) not in outcome.raw_ids("stress")
+    assert outcome.gaps == []
+
+
+def test_an_answer_in_another_shape_is_told_and_not_taken(runner: Runner) -> None:
+    runner.standin.inject(f"dailyStress/{back(1)}", Reply(200, ["not", "an object"]))
+    outcome = runner.run("stress")
+    assert "shape that is not known" in outcome.gaps[0]
+    assert back(1) in outcome.bookmark("stress")["gaps"]
+
+
+def test_readings_of_one_day_are_records_of_their_own(runner: Runner) -> None:
+    names = runner.run("training_readiness").raw_ids("training_readiness")
+    today = [name for name in names if name.startswith(back(1))]
+    assert today == [
+        f"{back(1)}/{back(1)}T17:10:00.0/3900000001/AFTER_POST_EXERCISE_RESET",
+        f"{back(1)}/{back(1)}T05:10:00.0/3900000001/AFTER_WAKEUP_RESET",
+    ]
+
+
+def test_the_owners_start_counts_for_what_lasts_and_not_for_what_expires(runner: Runner) -> None:
+    outcome = runner.run("daily_summary", "stress", start_date=back(190))
+    assert min(outcome.raw_ids("daily_summary")) == back(190)
+    assert min(outcome.raw_ids("stress")) == back(DETAIL_DAYS)
+
+
+def test_an_earlier_start_later_reads_what_lies_between(runner: Runner) -> None:
+    runner.run("daily_summary")
+    outcome = runner.run("daily_summary", start_date=back(40))
+    assert sorted(outcome.raw_ids("daily_summary"))[:11] == [back(days) for days in (*range(40, 30, -1), 15)]
+
+
+def test_once_a_month_the_days_before_the_look_back_are_read_again(runner: Runner) -> None:
+    runner.run("stress")
+    runner.standin.account.clock.move(days=30)
+    runner.standin.signin.write(runner.store)
+    runner.standin.account.sync()
+    names = runner.run("stress").raw_ids("stress")
+    assert min(names) == (TODAY + timedelta(days=30 - 130)).isoformat()
+    assert len(runner.run("stress").raw_ids("stress")) == 16
+
+
+def test_days_are_those_of_the_owners_zone(runner: Runner) -> None:
+    runner.standin.account.clock.move(11.5 * 3600)  # 23:30 UTC is half past midnight in Berlin
+    outcome = runner.run("daily_summary")
+    assert max(outcome.raw_ids("daily_summary")) == "2026-03-03"
+    assert outcome.bookmark("daily_summary")["bookmark"] == "2026-03-02"
+
+
+def test_without_a_zone_no_day_is_missed_and_none_is_closed_too_early(runner: Runner) -> None:
+    runner.standin.inject("personal-information", Reply(403, {}))
+    outcome = runner.run("daily_summary")
+    assert max(outcome.raw_ids("daily_summary")) == "2026-03-03"
+    assert outcome.bookmark("daily_summary")["bookmark"] == "2026-03-01"

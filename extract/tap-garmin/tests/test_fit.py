@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tap_garmin.fit import decode, moments, plain
+from tap_garmin.standin.fitmaker import (
+    BYTE,
+    ENUM,
+    STRING,
+    UINT8,
+    UINT16,
+    UINT32,
+    UINT32Z,
+    FitMaker,
+    activity_fit,
+    seconds,
+)
+
+START = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
+BEGIN = seconds(START)
+
+
+def records(content: bytes) -> list[dict[str, Any]]:
+    return decode(content).records
+
+
+def all_moments(content: bytes) -> list[str | None]:
+    decoded = decode(content)
+    return list(moments(decoded.records, decoded.created))
+
+
+def with_record(*fields: tuple[int, int]) -> FitMaker:
+    maker = FitMaker()
+    maker.define(1, 20, [(253, UINT32), *fields])
+    return maker
+
+
+def test_every_message_leaves_in_the_order_of_the_file_with_the_hash_of_the_file() -> None:
+    content = activity_fit(START, 600)
+    found = decode(content)
+    assert [record["position"] for record in found.records] == list(range(12))
+    assert found.counts == {"file_id": 1, "record": 10, "session": 1}
+    assert {record["file_sha256"] for record in found.records} == {hashlib.sha256(content).hexdigest()}
+    assert found.problems == []
+
+
+def test_a_record_has_decoded_values_with_units_and_the_stored_ones_where_they_differ() -> None:
+    record = records(activity_fit(START, 60))[1]
+    assert record["message"] == "record"
+    assert record["message_number"] == 20
+    assert record["fields"]["timestamp"] == "2026-03-01T08:00:00Z"
+    assert record["fields"]["heart_rate"] == 120
+    assert record["fields"]["speed"] == 2.8
+    assert record["raw"]["speed"] == 2800
+    assert record["raw"]["timestamp"] == BEGIN
+    assert "heart_rate" not in record["raw"]
+    assert record["units"]["position_lat"] == "semicircles"
+    assert record["units"]["speed"] == "m/s"
+
+
+def test_values_that_the_profile_names_keep_their_number_beside() -> None:
+    record = records(activity_fit(START, 60))[0]
+    assert record["fields"]["type"] == "activity"
+    assert record["raw"]["type"] == 4
+    assert record["fields"]["garmin_product"] == "fr965"
+
+
+def test_unknown_messages_and_fields_keep_their_numbers() -> None:
+    maker = FitMaker()
+    maker.define(3, 233, [(2, UINT16), (253, UINT32)])
+    maker.write(3, 777, BEGIN)
+    maker.define(1, 20, [(200, UINT8)])
+    maker.write(1, 9)
+    unknown, field = records(maker.finish())
+    assert (unknown["message"], unknown["message_number"]) == ("233", 233)
+    assert unknown["fields"] == {"2": 777, "253": BEGIN}
+    assert field["fields"] == {"200": 9}
+
+
+def test_a_message_without_a_name_happened_at_its_timestamp_all_the_same() -> None:
+    maker = FitMaker()
+    maker.define(3, 233, [(253, UINT32)])
+    maker.write(3, BEGIN)
+    assert all_moments(maker.finish()) == ["2026-03-01T08:00:00Z"]
+
+
+def test_developer_fields_are_named_by_their_descriptions() -> None:
+    maker = FitMaker()
+    maker.define(0, 207, [(3, UINT8)])
+    maker.write(0, 0)
+    maker.define(2, 206, [(0, UINT8), (1, UINT8), (2, UINT8), (3, STRING), (8, STRING)])
+    maker.write(2, 0, 5, UINT8, b"Form", b"points")
+    maker.define(1, 20, [(253, UINT32)], developer=[(5, 1, 0)])
+    maker.write(1, BEGIN, b"\x2a")
+    record = records(maker.finish())[-1]
+    assert record["developer_fields"] == [
+        {
+            "name": "Form",
+            "developer_data_index": 0,
+            "field_definition_number": 5,
+            "units": "points",
+            "value": 42,
+        }
+    ]
+
+
+def test_monitoring_messages_with_the_lower_half_of_a_time_get_the_whole() -> None:
+    base = 0x4300FFF0
+    maker = FitMaker()
+    maker.define(0, 103, [(253, UINT32)])
+    maker.write(0, base)
+    maker.define(1, 55, [(26, UINT16), (5, ENUM)])
+    maker.write(1, 0xFFFA, 6)
+    maker.write(1, 0x0005, 6)
+    maker.define(2, 23, [(253, UINT32)])
+    maker.write(2, base + 900_000)
+    maker.write(1, 0x0010, 6)
+    expected = [base, 0x4300FFFA, 0x43010005, base + 900_000, 0x43010010]
+    found = [datetime.fromisoformat(text) if text else None for text in all_moments(maker.finish())]
+    assert [seconds(moment) if moment else None for moment in found] == expected
+
+
+def test_a_message_without_a_time_takes_that_of_its_file() -> None:
+    maker = FitMaker()
+    maker.define(0, 0, [(3, UINT32Z), (4, UINT32)])
+    maker.write(0, 7, BEGIN)
+    maker.define(1, 78, [(0, UINT16)])
+    maker.write(1, 800)
+    assert all_moments(maker.finish()) == ["2026-03-01T08:00:00Z"] * 2
+
+
+def test_times_that_count_from_switching_on_are_no_moments() -> None:
+    maker = with_record()
+    maker.write(1, 1234)
+    assert all_moments(maker.finish()) == [None]
+
+
+def test_a_cut_file_gives_what_it_holds_and_says_so() -> None:
+    whole = activity_fit(START, 600)
+    found = decode(whole[: len(whole) - 60])
+    assert 5 < len(found.records) < 12
+    assert found.records == [
+        {**record, "file_sha256": found.sha256} for record in records(whole)[: len(found.records)]
+    ]
+    assert len(found.problems) == 1
+
+
+def test_a_wrong_checksum_loses_nothing_and_is_told() -> None:
+    maker = with_record((3, UINT8))
+    maker.write(1, BEGIN, 99)
+    found = decode(maker.finish(good=False))
+    assert [record["fields"]["heart_rate"] for record in found.records] == [99]
+    assert "CRC" in found.problems[0]
+    assert found.decoder.startswith("garmin-fit-sdk")
+
+
+def test_compressed_timestamps_are_read_by_the_second_decoder() -> None:
+    maker = FitMaker()
+    maker.define(1, 20, [(253, UINT32), (3, UINT8)])
+    maker.define(2, 20, [(3, UINT8)])
+    maker.write(1, BEGIN & ~0x1F, 100)
+    maker.write_compressed(2, 5, 101)
+    maker.write_compressed(2, 6, 102)
+    found = decode(maker.finish())
+    assert found.decoder.startswith("fitdecode")
+    assert [record["fields"]["heart_rate"] for record in found.records] == [100, 101, 102]
+    assert [record["position"] for record in found.records] == [0, 1, 2]
+    assert found.records[1]["units"]["heart_rate"] == "bpm"
+    assert found.problems == []
+
+
+def test_chained_files_are_read_to_the_end() -> None:
+    found = decode(activity_fit(START, 60) + activity_fit(START, 120))
+    assert found.counts == {"file_id": 2, "record": 3, "session": 2}
+
+
+def test_the_first_of_chained_files_survives_a_damaged_second() -> None:
+    second = bytearray(activity_fit(START, 60))
+    second[8:12] = b"JUNK"
+    found = decode(activity_fit(START, 60) + bytes(second))
+    assert found.counts == {"file_id": 1, "record": 1, "session": 1}
+    assert found.problems
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", bytes(200), b"PK\x03\x04" + bytes(60)])
+def test_what_is_no_fit_file_is_a_problem_and_no_error(content: bytes) -> None:
+    found = decode(content)
+    assert found.records == []
+    assert found.problems
+
+
+def test_no_cut_anywhere_breaks_the_decoding() -> None:
+    whole = activity_fit(START, 300)
+    full = records(whole)
+    for length in range(0, len(whole), 7):
+        found = decode(whole[:length])
+        assert found.problems
+        assert [record["fields"] for record in found.records] == [
+            record["fields"] for record in full[: len(found.records)]
+        ]
+
+
+def test_bytes_and_numbers_that_json_lacks_become_what_json_has() -> None:
+    maker = FitMaker()
+    maker.define(1, 20, [(210, BYTE)])
+    maker.write(1, 7)
+    assert records(maker.finish())[0]["fields"] == {"210": 7}
+    assert plain([float("nan"), float("inf"), b"\x01\x02", START]) == [
+        "nan",
+        "inf",
+        [1, 2],
+        "2026-03-01T08:00:00Z",
+    ]
