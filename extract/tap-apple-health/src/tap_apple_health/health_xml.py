@@ -129,6 +129,7 @@ class HealthReader:
         """Keep what cannot be read, as text."""
         self._ordinal += 1
         self._counts[DAMAGED] += 1
+        piece = piece.rstrip()
         text = (b"<" + piece).decode("utf-8", "surrogateescape")
         raw_id = identity(piece)
         self._found.append(

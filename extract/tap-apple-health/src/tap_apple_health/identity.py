@@ -41,7 +41,9 @@ class Instants(dict[bytes, bytes]):
             self.clear()
         hour = b""
         if key[-2:] == _WHOLE_HOURS:
-            hour = _instant(key[:13] + b":00:00" + key[13:])[:13]
+            full = key[:13] + b":00:00" + key[13:]
+            utc = _instant(full)
+            hour = b"" if utc == full else utc[:13]
         self[key] = hour
         return hour
 

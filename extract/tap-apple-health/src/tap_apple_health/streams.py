@@ -238,8 +238,10 @@ class WorkoutRoutes(ExportStream):
     volatile = ("/metadata/time", "/trk/*/name")
     absence = "full"
     schema: ClassVar[dict[str, Any]] = th.PropertiesList(
-        th.Property("version", th.StringType),
-        th.Property("creator", th.StringType),
+        *(
+            th.Property(name, th.StringType)
+            for name in ("version", "creator", "xmlns", "xmlns:xsi", "xsi:schemaLocation")
+        ),
         th.Property("metadata", th.ObjectType(additional_properties=True)),
         th.Property("trk", th.ArrayType(th.ObjectType(additional_properties=True))),
         additional_properties=True,

@@ -1,0 +1,142 @@
+"""Damage costs what is damaged, and nothing else; nothing in a file can make the tap read or grow without bound."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_apple_health.standin import HEAD, document, entry, record, zipped
+
+if TYPE_CHECKING:
+    from conftest import Runner
+
+BROKEN_HEAD = """<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE HealthData [
+<!-- HealthKit Export Version: 12 -->
+<!ELEMENT VisionPrescription (RightEye?)>
+<!ATTLIST VisionPrescription
+  type CDATA #REQUIRED
+<!ELEMENT RightEye EMPTY>
+  device CDATA #IMPLIED
+>
+>
+]>
+"""
+HEADS = {
+    "none": "",
+    "version 3": HEAD.replace("14", "3"),
+    "version 12, broken": BROKEN_HEAD,
+    "version 14": HEAD,
+}
+
+
+def values(found: list[dict[str, Any]]) -> list[str]:
+    return [record["value"] for record in found]
+
+
+@pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
+def test_heads_of_all_versions_are_kept_and_never_parsed(head: str, run: Runner) -> None:
+    ran = run.on(record(1), head=head)
+    assert values(ran.records()) == ["1"]
+    assert ran.records("exports")[0]["head"] == head
+
+
+def test_entities_of_a_document_type_do_not_exist(run: Runner) -> None:
+    bomb = '<!DOCTYPE HealthData [<!ENTITY a "lol"><!ENTITY b "&a;&a;"><!ENTITY c SYSTEM "file:///etc/passwd">]>\n'
+    ran = run.on(record("&b;"), record("&c;"), head=bomb)
+    assert values(ran.records()) == ["&b;", "&c;"]
+    assert "root:" not in str(ran.messages)
+
+
+MENDED = {
+    "vertical tab": (b"a\x0bb", "a\x0bb"),
+    "reference to a vertical tab": (b"a&#11;b", "a\x0bb"),
+    "noncharacter": (b"a\xef\xbf\xbeb", "a\ufffeb"),
+    "other noncharacter": (b"a\xef\xbf\xbfb", "a\uffffb"),
+    "bare ampersand": (b"a & b", "a & b"),
+    "unknown reference": (b"a &nbsp; b", "a &nbsp; b"),
+    "invalid UTF-8": (b"a\xffb", "a\udcffb"),
+    "bare less-than": (b"a<b", "a<b"),
+}
+
+
+@pytest.mark.parametrize(("written", "read"), MENDED.values(), ids=MENDED)
+def test_what_xml_forbids_is_kept(written: bytes, read: str, run: Runner) -> None:
+    path = run.folder / "export.xml"
+    text = document(record(1), record("@@@"), record(2), record("a", children=entry("k", "@@@")), record(3))
+    path.write_bytes(text.encode().replace(b"@@@", written))
+    ran = run(path)
+    assert sorted(values(ran.records())) == sorted(["1", read, "2", "a", "3"])
+    assert [r["MetadataEntry"][0]["value"] for r in ran.records() if "MetadataEntry" in r] == [read]
+    assert not ran.records("damaged_elements")
+
+
+DAMAGED = {
+    "attribute twice": '<Record type="T" type="T" value="9"/>',
+    "attribute without a value": '<Record type value="9"/>',
+    "attribute name with blanks": '<Record type="T" Body Mass="9"/>',
+    "no end": '<Record type="T" value="9">',
+    "no quote": '<Record type="T value="9"/>',
+    "wrong end": '<Record type="T" value="9"></Workout>',
+}
+
+
+@pytest.mark.parametrize("damaged", DAMAGED.values(), ids=DAMAGED)
+def test_what_is_no_xml_is_kept_as_text_and_the_rest_lands(damaged: str, run: Runner) -> None:
+    ran = run.on(record(1), damaged, record(2))
+    assert values(ran.records()) == ["1", "2"]
+    (kept,) = ran.records("damaged_elements")
+    assert kept["text"].strip() == damaged
+    assert kept["reason"]
+
+
+def test_damage_is_known_again_in_the_next_export(run: Runner) -> None:
+    first = run.on(record(1), DAMAGED["no end"])
+    second = run.on(DAMAGED["no end"], record(1))
+    assert first.names("damaged_elements") == second.names("damaged_elements")
+
+
+def test_a_file_that_ends_early_gives_what_it_has_and_ends_nothing(run: Runner) -> None:
+    path = run.folder / "export.xml"
+    whole = document(*(record(number) for number in range(100)))
+    path.write_text(whole[: whole.index('value="50"') + 5], encoding="utf-8")
+    ran = run(path)
+    assert values(ran.records()) == [str(number) for number in range(50)]
+    assert len(ran.records("damaged_elements")) == 1
+    assert ran.ended == []
+    assert ran.statuses() == {"export.xml": "damaged"}
+    assert "ends in the middle" in ran.gaps[0]
+
+
+def test_a_damaged_file_is_not_read_again_and_again(run: Runner) -> None:
+    path = run.folder / "export.xml"
+    path.write_text(document(record(1))[:-20], encoding="utf-8")
+    assert not run(path, state=run(path).state).records()
+
+
+@pytest.mark.parametrize("size", [0.4, 0.7, 0.9])
+def test_a_packed_file_whose_bytes_changed_gives_what_comes_before(size: float, run: Runner) -> None:
+    path = zipped(run.folder / "export.zip", document(*(record(n) for n in range(20_000))))
+    content = bytearray(path.read_bytes())
+    place = int(len(content) * size)
+    content[place : place + 8] = bytes(8)
+    path.write_bytes(content)
+    ran = run(path)
+    assert 0 < len(ran.records()) < 20_000
+    assert ran.statuses() == {"export.zip/apple_health_export/export.xml": "damaged"}
+    assert ran.ended == []
+
+
+def test_nothing_of_the_content_is_in_the_log(run: Runner) -> None:
+    ran = run.on('<Record type="SECRET" type="SECRET"/>', record("SECRET\x0b"), "<SECRET/>")
+    assert ran.records("damaged_elements")
+    assert "SECRET" not in ran.log.replace("other_elements: the export has fields", "").replace(
+        "yet: SECRET", ""
+    )
+
+
+def test_very_deep_elements_are_kept_as_text(run: Runner) -> None:
+    ran = run.on("<Deep>" * 10_000 + "</Deep>" * 10_000, record(1))
+    assert values(ran.records()) == ["1"]
+    assert len(ran.records("damaged_elements")) == 1
