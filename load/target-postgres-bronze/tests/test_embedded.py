@@ -125,6 +125,15 @@ def test_a_number_that_meanwhile_is_another_programs_does_not_stop_it(data_dir: 
             other.kill()
 
 
+@pytest.mark.parametrize("content", ["", "\n", "gibberish\nmore\n"])
+def test_a_lock_file_that_names_nobody_does_not_stop_it(data_dir: Path, content: str) -> None:
+    embedded.ensure_running(data_dir)
+    embedded.stop(data_dir)
+    (data_dir / "postmaster.pid").write_text(content)
+    assert embedded.status(data_dir) is None
+    assert ask(embedded.ensure_running(data_dir), "SELECT 1") == "1"
+
+
 def test_a_path_too_long_for_a_socket_gets_a_short_one(tmp_path: Path) -> None:
     data_dir = tmp_path / ("long" * 20) / ("longer" * 10) / "postgres"
     server = embedded.ensure_running(data_dir)

@@ -104,15 +104,10 @@ def ensure_running(data_dir: Path) -> Server:
     data_dir = data_dir.expanduser().resolve()
     if server := status(data_dir):
         return server
-    try:
+    with _explained(data_dir):
         data_dir.parent.mkdir(parents=True, exist_ok=True)
         with _locked(data_dir):
             return _wait_until_ready(data_dir) or _start(data_dir)
-    except OSError as error:
-        raise EmbeddedServerError(explain(data_dir, error)) from error
-    except subprocess.TimeoutExpired as error:
-        said = f"{Path(error.cmd[0]).name} did not end within {error.timeout:.0f} seconds"
-        raise EmbeddedServerError(explain(data_dir, said)) from error
 
 
 def stop(data_dir: Path) -> bool:
@@ -122,9 +117,9 @@ def stop(data_dir: Path) -> bool:
         EmbeddedServerError: It does not stop.
     """
     data_dir = data_dir.expanduser().resolve()
-    if not data_dir.parent.exists():
+    if not data_dir.exists():
         return False
-    with _locked(data_dir):
+    with _explained(data_dir), _locked(data_dir):
         if _wait_until_ready(data_dir) is None:
             return False
         programs = _programs(data_dir)
@@ -286,6 +281,18 @@ def _socket_dir(data_dir: Path, account: Account) -> Path:
 
 
 @contextlib.contextmanager
+def _explained(data_dir: Path) -> Iterator[None]:
+    """Turn errors of the system and programs that do not end into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise EmbeddedServerError(explain(data_dir, error)) from error
+    except subprocess.TimeoutExpired as error:
+        said = f"{Path(error.cmd[0]).name} did not end within {error.timeout:.0f} seconds"
+        raise EmbeddedServerError(explain(data_dir, said)) from error
+
+
+@contextlib.contextmanager
 def _locked(data_dir: Path) -> Iterator[None]:
     """Hold the lock of *data_dir*; the system lets go of it when the process ends, however it ends."""
     path = data_dir.with_name(f".{data_dir.name}.lock")
@@ -318,7 +325,7 @@ def _wait_until_ready(data_dir: Path) -> Server | None:
     while lines := _postmaster_file(data_dir):
         if server := status(data_dir):
             return server
-        if not _is_postmaster(int(lines[0]), data_dir):
+        if not lines[0].isdecimal() or not _is_postmaster(int(lines[0]), data_dir):
             _forget_dead_server(data_dir, lines)
             return None
         if time.monotonic() > deadline:
@@ -331,14 +338,14 @@ def _wait_until_ready(data_dir: Path) -> Server | None:
 
 
 def _forget_dead_server(data_dir: Path, lines: list[str]) -> None:
-    """Remove the lock files of a server that ended uncleanly when its number is meanwhile another process's.
+    """Remove the lock files of a dead server when they name no process, or one that is meanwhile another's.
 
-    PostgreSQL would take that one for its own and refuse to start. That no orphan of the dead server still works on
+    PostgreSQL would refuse to start. That no orphan of the dead server still works on
     the data, it checks by the shared memory of the folder, whether or not these files exist.
     """
     import psutil  # noqa: PLC0415 - needed only after an unclean end
 
-    if psutil.pid_exists(int(lines[0])):
+    if not lines[0].isdecimal() or psutil.pid_exists(int(lines[0])):
         for file in (data_dir / "postmaster.pid", *(Path(folder, SOCKET_LOCK) for folder in lines[4:5])):
             file.unlink(missing_ok=True)
 
@@ -362,7 +369,7 @@ def _postmaster_file(data_dir: Path) -> list[str]:
     except PermissionError as error:
         account_for(data_dir, data_dir)  # says whose it is
         raise EmbeddedServerError(explain(data_dir, error)) from error
-    return [line.strip() for line in text.splitlines()]
+    return [line.strip() for line in text.splitlines()] or [""]  # an empty file is what a full disk leaves
 
 
 def _answers(path: Path) -> bool:
