@@ -25,7 +25,7 @@ from target_postgres_bronze.hooks import read_hooks
 from target_postgres_bronze.landing import Lander, Run
 from target_postgres_bronze.layout import read_layout
 from target_postgres_bronze.loader import Loader
-from target_postgres_bronze.messages import read_message
+from target_postgres_bronze.messages import Message, read_message
 from target_postgres_bronze.messages_in import Interrupt, read_chunks
 from target_postgres_bronze.project import ProjectError
 from target_postgres_bronze.session import Session
@@ -33,7 +33,7 @@ from target_postgres_bronze.settings import Settings, read_settings
 from target_postgres_bronze.streams import read_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,9 @@ FAILURE: Final = 1
 #: Errors that end a run with a sentence; others are faults of the loader.
 _TOLD: Final = (LoaderError, DatabaseError, EmbeddedServerError, ProjectError, BrokenPipeError, psycopg.Error)
 _SOURCE: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_SECRET: Final = re.compile(r"pass|secret|token|key|credential|auth|cookie|session", re.IGNORECASE)
+#: Bytes that a tap may say before its first SCHEMA message.
+_LARGEST_BEGINNING: Final = 16 * 1024 * 1024
+_SECRET: Final = re.compile(r"pass|secret|token|key|credential|auth(?!or)|cookie|session", re.IGNORECASE)
 
 
 def run_loader(config: Mapping[str, Any], source: IO[Any], out: IO[bytes], env: Mapping[str, str]) -> int:
@@ -83,7 +85,7 @@ def _land_all(
 ) -> int:
     settings = read_settings(config)
     chunks = read_chunks(source, interrupt)
-    first = next((chunk for chunk in chunks if chunk), b"")
+    first = _read_beginning(chunks)
     tap = _find_tap(first, settings)
     if not first and not (settings.source or env.get("MELTANO_EXTRACTOR_NAME")):
         return 128 + interrupt.number if interrupt.number else 0
@@ -203,20 +205,46 @@ class _Tap:
     settings: dict[str, Any]
 
 
-def _find_tap(first: bytes, settings: Settings) -> _Tap:
-    """Look for ``x-tap`` in the first SCHEMA message of the first chunk."""
-    for line in first.split(b"\n"):
+def _read_beginning(chunks: Iterator[bytes]) -> bytes:
+    """Read until the first SCHEMA message has come as a whole, or a RECORD, or more than a tap should say before."""
+    beginning = b""
+    for chunk in chunks:
+        beginning += chunk
+        if chunk and (_first_message(beginning.rpartition(b"\n")[0]) or len(beginning) > _LARGEST_BEGINNING):
+            break
+    return beginning
+
+
+def _first_message(beginning: bytes) -> Message | None:
+    """Return the first message in *beginning* that is a SCHEMA or a RECORD."""
+    for line in beginning.split(b"\n"):
         with suppress(RejectedError):
             message = read_message(line)
-            if message.type == "SCHEMA":
-                _stream, said = read_schema(message, settings.stream_annotations.get(message.stream, {}))
-                declared = said.get("settings")
-                return _Tap(
-                    str(said.get("name") or ""),
-                    str(said.get("version") or ""),
-                    declared if isinstance(declared, dict) else {},
-                )
-    return _Tap("", "", {})
+            if message.type in ("SCHEMA", "RECORD"):
+                return message
+    return None
+
+
+def _find_tap(beginning: bytes, settings: Settings) -> _Tap:
+    """Look for ``x-tap`` in the first SCHEMA message."""
+    message = _first_message(beginning)
+    said: dict[str, Any] = {}
+    if message is not None and message.type == "SCHEMA":
+        with suppress(RejectedError):
+            _stream, said = read_schema(message, settings.stream_annotations.get(message.stream, {}))
+    declared = said.get("settings")
+    return _Tap(
+        str(said.get("name") or ""),
+        str(said.get("version") or ""),
+        declared if isinstance(declared, dict) else {},
+    )
+
+
+def _without_secrets(value: Any) -> Any:
+    """Return settings without those that are named like secrets, at every depth."""
+    if isinstance(value, dict):
+        return {name: _without_secrets(member) for name, member in value.items() if not _SECRET.search(name)}
+    return [_without_secrets(element) for element in value] if isinstance(value, list) else value
 
 
 def _describe_run(settings: Settings, env: Mapping[str, str], tap: _Tap) -> Run:
@@ -235,7 +263,7 @@ def _describe_run(settings: Settings, env: Mapping[str, str], tap: _Tap) -> Run:
         source=source,
         environment=settings.environment or env.get("MELTANO_ENVIRONMENT") or DEFAULT_ENVIRONMENT,
         pipeline_version=f"{tap_name} {tap.version}".strip() + f", {PACKAGE} {version(PACKAGE)}",
-        parameters={name: value for name, value in tap.settings.items() if not _SECRET.search(name)},
+        parameters=_without_secrets(tap.settings),
         archive_path=f"{source}/{run_id}{SUFFIX}" if settings.archive else None,
         tap=tap_name,
     )

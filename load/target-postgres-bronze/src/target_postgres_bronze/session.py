@@ -146,7 +146,8 @@ class Session:
 
     def _is_passing(self, error: Exception) -> bool:
         if not isinstance(error, psycopg.Error):
-            return True
+            # at the start it is a wrong setting rather than a server that is coming back
+            return self._connection is not None
         if self._connection is None or self._connection.closed or self._connection.broken:
             return True
         return (error.sqlstate or "08").startswith(_PASSING)
