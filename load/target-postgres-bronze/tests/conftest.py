@@ -170,7 +170,7 @@ class Bronze:
         """Run the loader in this process."""
         return self.load_from(io.BytesIO(self.lines(*messages)), **settings)
 
-    def load_from(self, source: IO[Any], **settings: Any) -> Outcome:
+    def load_from(self, source: IO[Any], /, **settings: Any) -> Outcome:
         """Run the loader in this process on *source*."""
         out, log = io.BytesIO(), io.StringIO()
         handler = logging.StreamHandler(log)
