@@ -78,6 +78,11 @@ def test_refusal_for_good_ends_one_stream_at_once(toggler: Toggler, status: int)
     assert outcome.records("goals")
 
 
+def test_token_in_a_refusal_is_not_told(toggler: Toggler) -> None:
+    toggler.standin.inject("/me/goals", Answer(400, f"{toggler.standin.token} has no goals"))
+    assert "[token] has no goals" in toggler.run(streams={"goals"}).failures[0]
+
+
 @pytest.mark.parametrize("status", [403, 404])
 def test_part_that_is_not_the_users_is_left_out(toggler: Toggler, status: int) -> None:
     toggler.standin.inject("/me/goals", Answer(status, "Forbidden", plain=True))

@@ -96,6 +96,19 @@ def test_left_workspace_keeps_its_objects(toggler: Toggler, ledger: Ledger) -> N
     assert ledger.gone["workspaces"] == {f"[{CHOIR}]"}
 
 
+def test_workspace_that_is_not_the_users_any_more_is_not_judged_by_what_is_still_listed(
+    toggler: Toggler, ledger: Ledger
+) -> None:
+    account = toggler.standin.account
+    account.projects.append({**account.projects[3], "id": 5005})
+    ledger.take(toggler.run(streams={"projects"}))
+    account.workspaces.pop()
+    account.projects.pop()
+    account.clock.move(days=2)
+    ledger.take(toggler.run(streams={"projects"}))
+    assert {"[5004]", "[5005]"} <= ledger.current("projects")
+
+
 @pytest.mark.parametrize("body", [None, []], ids=["null", "empty"])
 def test_list_that_answers_empty_calls_nothing_gone(toggler: Toggler, ledger: Ledger, body: object) -> None:
     ledger.take(toggler.run(streams={"projects"}))

@@ -143,6 +143,17 @@ def test_next_day_brings_what_was_updated_in_one_call_a_year(toggler: Toggler) -
     assert years_asked(toggler, calls) == [2027, 2026, 2025, 2024]
 
 
+def test_update_that_became_visible_late_is_found_by_the_overlap(toggler: Toggler) -> None:
+    account = toggler.standin.account
+    account.clock.move(days=1)
+    toggler.run(streams=STREAMS)
+    late = account.add(
+        account.clock.now() - timedelta(days=2), at=account.clock.now() - timedelta(minutes=50)
+    )
+    account.clock.move(days=1)
+    assert toggler.run(streams=STREAMS).entry_ids() == [late.id]
+
+
 @pytest.mark.parametrize(
     "moments",
     [

@@ -86,3 +86,16 @@ def test_part_that_failed_is_exit_code_1_after_everything_else(tmp_path: Path, s
     assert process.returncode == 1
     assert "Traceback" not in process.stderr
     assert '"stream":"report_time_entries","record"' in process.stdout
+
+
+@pytest.mark.parametrize(
+    ("config", "seconds"),
+    [
+        ({}, 1.0),
+        ({"api_url": "http://127.0.0.1:8765"}, 0.0),
+        ({"api_url": "https://toggl.example.test"}, 1.0),
+    ],
+    ids=["Toggl", "this machine", "elsewhere"],
+)
+def test_only_a_server_on_this_machine_is_asked_without_pace(config: dict[str, Any], seconds: float) -> None:
+    assert TapToggl(config={"api_token": TOKEN, **config}).client.min_interval == seconds

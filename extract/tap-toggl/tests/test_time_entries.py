@@ -143,6 +143,19 @@ def test_bookmark_stays_while_a_gap_is_being_read(toggler: Toggler) -> None:
     assert outcome.bookmark("time_entries")["gap"]
 
 
+def test_gap_goes_on_at_the_window_that_the_quota_cut_off(toggler: Toggler) -> None:
+    changes, window = Answer(200, []), Answer(200, [])
+    quota = Answer(402, "You have hit your hourly limit. It will reset in 900 seconds.")
+    toggler.standin.inject(PATH, changes, window, quota)
+    toggler.run(streams=STREAMS)
+    cut_off = toggler.standin.asked(PATH)[-1].query
+    toggler.standin.account.clock.move(1000)
+    toggler.run(streams=STREAMS)
+    assert [r.query for r in toggler.standin.asked(PATH) if "start_date" in r.query][2][
+        "start_date"
+    ] == cut_off["start_date"]
+
+
 def test_more_than_1000_entries_of_one_second_fail_the_run_and_say_when(toggler: Toggler) -> None:
     account = toggler.standin.account
     start = account.clock.now() - timedelta(days=20)
