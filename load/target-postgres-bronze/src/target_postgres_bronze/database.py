@@ -183,7 +183,9 @@ def _from_parts(**parts: Any) -> Target:
 
     known = {name: value for name, value in parts.items() if value not in (None, "")}
     if not str(known.get("port", 0)).isdecimal():
-        raise DatabaseError(f"{known.get('host', 'localhost')}: the port is no number. Correct PG_PORT in .env.")
+        raise DatabaseError(
+            f"{known.get('host', 'localhost')}: the port is no number. Correct PG_PORT in .env."
+        )
     user = f"{known['user']}@" if "user" in known else ""
     display = f"{user}{known.get('host', 'localhost')}:{known.get('port', 5432)}/{known['dbname']}"
     options: dict[str, Any] = {"connect_timeout": 10, "application_name": "bronze"} | known
