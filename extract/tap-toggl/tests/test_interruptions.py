@@ -37,7 +37,7 @@ def test_run_killed_anywhere_loses_no_record(make_toggler: Callable[..., Toggler
     toggler = make_toggler(small_account(Clock()), plan="none")
     whole = toggler.run()
     expected = identities(whole)
-    for most in range(offset * 31, len(whole.messages), 93):
+    for most in range(offset * 40, len(whole.messages), 120):
         toggler.state = {}
         killed = toggler.run(most=most)
         assert identities(killed, toggler.run()) == expected, f"killed after {most} messages"
@@ -56,7 +56,7 @@ def test_run_killed_again_and_again_still_comes_to_an_end(toggler: Toggler) -> N
     assert identities(*runs) == expected
 
 
-@pytest.mark.parametrize("most", range(5, 700, 60))
+@pytest.mark.parametrize("most", range(5, 700, 115))
 def test_month_later_a_killed_rescan_calls_nothing_gone_that_is_there(
     toggler: Toggler, ledger: Ledger, most: int
 ) -> None:

@@ -35,7 +35,7 @@ def expected_reports(account: Account) -> dict[str, str | None]:
 
 @pytest.mark.parametrize(
     "pauses",
-    [[1] * 14, [7] * 6, [1, 1, 100, 1, 95, 31], [0.05] * 8 + [45] * 3],
+    [[1] * 10, [7] * 5, [1, 1, 100, 1, 95, 31], [0.05] * 5 + [45] * 2],
     ids=["daily", "weekly", "pauses of months", "hourly, then rarely"],
 )
 def test_what_landed_follows_the_account_over_months(
