@@ -325,14 +325,20 @@ class Lander:
         _copy(cursor, "COPY bronze_stage FROM STDIN", b"".join(lines))
 
     def _keep_books(self, cursor: psycopg.Cursor[Any], known: Counter[str]) -> None:
-        if self._figures.letters:
-            _copy(
-                cursor, "COPY bronze_rejected FROM STDIN", b"".join(map(_letter_row, self._figures.letters))
+        figures = self._figures
+        try:
+            if figures.letters:
+                _copy(cursor, "COPY bronze_rejected FROM STDIN", b"".join(map(_letter_row, figures.letters)))
+            cursor.execute(
+                "SELECT bronze.keep_books(%s, %s, %s)",
+                [self._run.run_id, self._unit + 1, figures.rows(+known)],
             )
-        cursor.execute(
-            "SELECT bronze.keep_books(%s, %s, %s)",
-            [self._run.run_id, self._unit + 1, self._figures.rows(+known)],
-        )
+        except _REFUSALS as error:
+            # no record's fault: looking for a guilty one would condemn them all
+            raise LoaderError(
+                f"The books of run {self._run.run_id} cannot be kept (SQLSTATE {error.sqlstate}); nothing of this batch was "
+                "committed. Run again; if it comes back, report it with this line."
+            ) from error
 
     def record_gone(self, stream: Stream, window: Window | None) -> None:
         """Append gone versions for the records of *stream* that this run did not see.

@@ -32,7 +32,7 @@ _SETTINGS: Final = (
     "SET client_min_messages = warning",
     "SET temp_buffers = '64MB'",
     # a load's GIN entries are merged in large lots, not at every 4 MB; see bronze.index_source for the end of a run
-    "SET gin_pending_list_limit = '64MB'",
+    "SET gin_pending_list_limit = '256MB'",
     # indexes are built from rows at the end of a first load
     "SET maintenance_work_mem = '256MB'",
 )
