@@ -182,7 +182,7 @@ class Ledger:
                 self.gone[stream] |= set(self.current[stream]) - seen[stream]
 
     def _land(self, stream: str, keys: list[str], message: dict[str, Any]) -> str:
-        record, provenance = message["record"], message["provenance"]
+        record, provenance = message["record"], message.get("provenance", {})
         raw_id = provenance.get("raw_id") or "/".join(str(record[key]) for key in keys)
         if not provenance.get("degraded") or raw_id not in self.current[stream]:
             self.current[stream][raw_id] = record

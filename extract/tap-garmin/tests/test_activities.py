@@ -200,9 +200,7 @@ def test_a_part_that_is_refused_stays_due_and_the_others_go_on(runner: Runner, i
     assert not outcome.failed
 
 
-def test_another_persons_activity_is_left_out_without_failing_the_run(
-    runner: Runner, ids: list[int]
-) -> None:
+def test_another_persons_activity_is_left_out_without_failing_the_run(runner: Runner, ids: list[int]) -> None:
     runner.standin.inject(f"activity/{ids[4]}/splits", Reply(403, {"message": "Only owner of activity"}))
     outcome = runner.run("activities", "activity_splits")
     assert not outcome.failed

@@ -67,7 +67,10 @@ def test_a_token_about_to_end_is_renewed_and_written_for_its_owner_alone(
         "di_client_id": before["di_client_id"],
     }
     assert stat.S_IMODE(tokens.path.stat().st_mode) == 0o600
-    assert [path.name for path in tokens.path.parent.iterdir()] == ["garmin_tokens.json", "garmin_tokens.lock"]
+    assert [path.name for path in tokens.path.parent.iterdir()] == [
+        "garmin_tokens.json",
+        "garmin_tokens.lock",
+    ]
 
 
 def test_the_new_pair_is_on_disk_before_it_is_used(
@@ -187,9 +190,7 @@ def test_the_browser_like_transport_renews_as_well(standin: StandIn) -> None:
         "client_id": pair["di_client_id"],
         "refresh_token": pair["di_refresh_token"],
     }
-    status, body = post_form(
-        f"{standin.url}/di-oauth2-service/oauth/token", form, pair["di_client_id"]
-    )
+    status, body = post_form(f"{standin.url}/di-oauth2-service/oauth/token", form, pair["di_client_id"])
     assert status == 200
     assert json.loads(body)["refresh_token"] == standin.signin.refresh
 

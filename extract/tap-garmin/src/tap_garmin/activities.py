@@ -57,6 +57,7 @@ class Activities(ConnectStream):
     source_timestamp = "startTimeGMT"
     volatile = tuple(f"/{name}" for name in NOISE)
     absence = "full"
+    takes_turns = False
     _walked = False
 
     @property

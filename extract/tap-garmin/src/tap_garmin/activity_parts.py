@@ -67,6 +67,7 @@ class PartStream(ConnectStream):
             self.sent()
             self.stream_state["todo"].remove(activity)
             self.remember()
+        self.close()
 
     def sent(self) -> None:
         """Do what has to follow the records of an activity, before the state says that it is done."""

@@ -62,6 +62,9 @@ class ConnectStream(GarminStream):
     What stops one stream does not stop the others; a refusal to go on (sign-in, rate) stops the run.
     """
 
+    takes_turns: ClassVar[bool] = True
+    """Whether it may be long, so that what was not read for the longest time comes first."""
+
     @property
     def connect(self) -> Connect:
         """The connection."""
@@ -92,6 +95,10 @@ class ConnectStream(GarminStream):
             yield from self.read()
         except (NotAvailableError, FatalAPIError, RetriableAPIError) as error:
             self.settle(error)
+
+    def close(self) -> None:
+        """Note that what each run reads was read to its end."""
+        self.stream_state["closed"] = self.account.now.isoformat()
 
     def record(self, answer: Answer, item: Any, **provenance: Any) -> Raw:
         """Wrap an object of an answer; the account is part of its identity.

@@ -84,6 +84,7 @@ class DayStream(ConnectStream):
         for day in [*window.youngest_first(), *older]:
             yield from self._day(calendar, day)
         calendar.close_window(window, upload)
+        self.close()
         calendar.plan_sweep(int(self.config["sweep_days"]), window)
         calendar.plan_history(self._start(), window)
         self.remember()
@@ -171,6 +172,7 @@ class RangeStream(ConnectStream):
         for piece in window.pieces(self.longest):
             yield from self.fetch(piece)
         calendar.close_window(window, upload)
+        self.close()
         self._plan(calendar, window)
         self.remember()
         while span := calendar.next_piece(self.longest):

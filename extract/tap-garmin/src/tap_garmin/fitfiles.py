@@ -40,12 +40,12 @@ class FitMessages(ExportStream):
                 "description": "Decoded values by name, else by number. Moments: UTC; positions: semicircles.",
             },
             "raw": {
-                "type": "object",
+                "type": ["object", "null"],
                 "description": "Values as stored, where decoding (scale, offset, name, moment) changed them.",
             },
-            "units": {"type": "object", "description": "Units of the decoded values."},
+            "units": {"type": ["object", "null"], "description": "Units of the decoded values."},
             "developer_fields": {
-                "type": "array",
+                "type": ["array", "null"],
                 "items": {"type": "object"},
                 "description": "Fields of apps and sensors, with what the file says of them.",
             },

@@ -22,6 +22,8 @@ MOST_PAGES = 1000
 class ListStream(ConnectStream):
     """A list in one answer; what is no longer in it is gone."""
 
+    takes_turns = False
+
     path: ClassVar[str]
     parameters: ClassVar[dict[str, str]] = {}
     naming: ClassVar[Sequence[str]] = ()
@@ -68,6 +70,8 @@ class PagedStream(ListStream):
 
 class ObjectStream(ConnectStream):
     """One object, which is the record."""
+
+    takes_turns = False
 
     path: ClassVar[str]
 

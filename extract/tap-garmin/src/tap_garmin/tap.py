@@ -18,6 +18,7 @@ from tap_garmin import activity_parts, exports, lists, ranges, wellness
 from tap_garmin.account import Account
 from tap_garmin.activities import Activities
 from tap_garmin.activity_parts import PartStream
+from tap_garmin.base import ConnectStream
 from tap_garmin.connect import PACE, Connect
 from tap_garmin.fitfiles import FitMessages
 from tap_garmin.tokens import FILE_NAME, TokenFile, post_form
@@ -109,16 +110,18 @@ class TapGarmin(ExportTap):
     @property
     @override
     def streams(self) -> dict[str, Stream]:
-        """What changes every day first, then what expires, the long history last; exports at the end."""
+        """Lists first, then what was not read to its end for the longest time; exports at the end.
+
+        Runs that Garmin stops early so come to every stream in turn.
+        """
         if self._streams is None:
             found = super().streams
-            order = [stream.name for stream in (*lists.ALL, Activities, *wellness.DETAILED, *wellness.OTHERS)]
-            order += [stream.name for stream in (*activity_parts.ALL, *ranges.ALL)]
-            first = {name: found[name] for name in order}
-            self._streams = {**first, **found}
+            first = (*lists.ALL, Activities, *wellness.DETAILED, *wellness.OTHERS)
+            order = [stream.name for stream in (*first, *activity_parts.ALL, *ranges.ALL)]
+            self._streams = {**{name: found[name] for name in order}, **found}
             for logger in (self.logger, *(stream.logger for stream in found.values())):
                 logger.addFilter(_DISCREET)
-        return self._streams
+        return dict(sorted(self._streams.items(), key=lambda item: _rank(item[1])))
 
     @cached_property
     def uses_connect(self) -> bool:
@@ -237,6 +240,12 @@ def _is_date(text: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return True
+
+
+def _rank(stream: Stream) -> tuple[int, str]:
+    if not isinstance(stream, ConnectStream):
+        return 2, ""
+    return (1, str(stream.stream_state.get("closed", ""))) if stream.takes_turns else (0, "")
 
 
 class Discreet(logging.Filter):

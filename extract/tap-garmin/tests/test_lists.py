@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tap_garmin import lists
+from tap_garmin.standin import Reply
+
+if TYPE_CHECKING:
+    from conftest import Ledger, Runner
+
+
+@pytest.mark.parametrize("stream", [stream.name for stream in lists.ALL if stream.name != "challenges"])
+def test_each_list_is_read_whole_and_closed(runner: Runner, stream: str) -> None:
+    outcome = runner.run(stream)
+    assert outcome.gaps == []
+    assert outcome.records(stream)
+    assert {told["account"] for told in outcome.told(stream)} == {"70000001"}
+    is_object = stream in {"profile", "user_settings", "personal_information"}
+    assert bool(outcome.of("ACTIVATE_VERSION", stream)) is not is_object
+
+
+def test_what_is_no_longer_listed_is_gone(runner: Runner, ledger: Ledger) -> None:
+    runner.standin.inject("deviceregistration", Reply(200, [{"deviceId": 1}, {"deviceId": 2}]))
+    ledger.take(runner.run("devices"))
+    runner.standin.inject("deviceregistration", Reply(200, [{"deviceId": 2}]))
+    ledger.take(runner.run("devices"))
+    assert ledger.gone["devices"] == {"1"}
+
+
+def test_a_list_that_fails_says_nothing_of_what_is_gone(runner: Runner) -> None:
+    runner.standin.inject("deviceregistration", Reply(400, {}))
+    outcome = runner.run("devices")
+    assert outcome.of("ACTIVATE_VERSION") == []
+    assert outcome.failed
+
+
+def test_goals_of_all_states_are_asked_for_from_one_on_with_the_header(runner: Runner) -> None:
+    outcome = runner.run("goals")
+    asked = [request.query for request in runner.standin.asked_for("goal-service")]
+    assert [query["status"] for query in asked] == ["active", "future", "past"]
+    assert {query["start"] for query in asked} == {"1"}
+    assert [record["id"] for record in outcome.records("goals")] == [5]
+
+
+def test_pages_are_read_to_the_last(runner: Runner) -> None:
+    pages = [[{"workoutId": number} for number in range(start, start + 100)] for start in (0, 100)]
+    runner.standin.inject("workout-service", *(Reply(200, page) for page in pages), Reply(200, []))
+    outcome = runner.run("workouts")
+    assert len(outcome.records("workouts")) == 200
+    assert [request.query["start"] for request in runner.standin.asked_for("workout-service")] == [
+        "0",
+        "100",
+        "200",
+    ]
+
+
+def test_a_changed_profile_keeps_its_identity(runner: Runner) -> None:
+    first = runner.run("personal_information").told("personal_information")
+    runner.standin.inject("personal-information", Reply(200, {"userInfo": {"timeZone": "Europe/Rome"}}))
+    second = runner.run("personal_information").told("personal_information")
+    assert first[0]["raw_id"] == second[0]["raw_id"] == "70000001"

@@ -1,0 +1,94 @@
+"""What each refusal of Garmin does to a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tap_garmin.connect import PACE
+from tap_garmin.standin import Reply
+from tap_garmin.tap import TapGarmin
+
+if TYPE_CHECKING:
+    from conftest import Ledger, Runner
+
+STREAMS = ("profile", "activities", "activity_details", "heart_rate", "stress", "sleep", "steps_daily")
+
+
+@pytest.mark.parametrize("status", [429, 427])
+def test_a_limit_stops_the_run_at_once_with_one_sentence(runner: Runner, status: int) -> None:
+    runner.standin.inject("dailyStress", Reply(status, b"", "text/html"))
+    outcome = runner.run(*STREAMS)
+    assert f"answered {status}" in outcome.stopped
+    assert "run again in some hours" in outcome.stopped
+    assert len(runner.standin.asked_for("dailyStress")) == 1
+    assert runner.standin.asked_for("dailySleepData") == []
+    assert runner.standin.asked[-1].path.startswith("/wellness-service/wellness/dailyStress")
+
+
+def test_runs_that_are_stopped_again_and_again_come_to_the_same_end(runner: Runner, ledger: Ledger) -> None:
+    for _ in range(16):  # no run is long enough for what is read each day
+        runner.standin.patience = 45
+        ledger.take(runner.run(*STREAMS))
+        runner.standin.account.clock.move(900)
+    runner.standin.patience = None
+    state, runner.state = runner.state, {}
+    whole = type(ledger)()
+    whole.take(runner.run(*STREAMS))
+    assert ledger.current == whole.current
+    assert not [name for name, bookmark in state["bookmarks"].items() if bookmark.get("todo")]
+
+
+def test_a_block_by_the_firewall_stops_the_run(runner: Runner) -> None:
+    runner.standin.inject("dailyStress", Reply(403, b"<html>Attention required</html>", "text/html"))
+    outcome = runner.run(*STREAMS)
+    assert "blocks this address" in outcome.stopped
+
+
+def test_a_feature_that_the_account_lacks_ends_its_stream_alone(runner: Runner) -> None:
+    runner.standin.inject("nutrition-service/meals", Reply(403, {"message": "no consent"}))
+    outcome = runner.run("nutrition_meals", "hydration")
+    assert (outcome.stopped, outcome.failed) == ("", False)
+    assert "nutrition_meals: GET /nutrition-service/meals/2026-03-02 answered 403" in outcome.gaps[0]
+    assert len(runner.standin.asked_for("nutrition-service/meals")) == 1
+    assert outcome.records("hydration")
+
+
+def test_an_outage_is_tried_three_times_with_growing_waits(runner: Runner) -> None:
+    runner.standin.inject("socialProfile", Reply(503), Reply(502))
+    assert runner.run("profile").gaps == []
+    assert [wait for wait in runner.waits if wait] == [2.0, 4.0]
+
+
+def test_a_login_page_instead_of_json_is_told_by_size_and_not_by_content(runner: Runner) -> None:
+    runner.standin.inject("deviceregistration", Reply(200, b"<html>secret</html>", "text/html"))
+    outcome = runner.run("devices")
+    assert "19 bytes (text/html)" in outcome.gaps[0]
+    assert "secret" not in outcome.gaps[0]
+    assert outcome.failed
+
+
+def test_an_answer_of_someone_else_instead_of_a_profile_ends_the_streams_with_a_sentence(
+    runner: Runner,
+) -> None:
+    runner.standin.inject("socialProfile", Reply(200, {"hello": "world"}))
+    outcome = runner.run("profile")
+    assert "without a profile; does api_url lead to Garmin Connect?" in outcome.gaps[0]
+
+
+def test_requests_keep_their_distance_from_garmin_and_not_from_this_machine() -> None:
+    assert TapGarmin(config={}).client.min_interval == PACE
+    assert TapGarmin(config={}).connect.jitter > 0
+    assert TapGarmin(config={"api_url": "http://127.0.0.1:9"}).client.min_interval == 0
+
+
+def test_neither_token_nor_address_is_in_any_message(
+    runner: Runner, caplog: pytest.LogCaptureFixture
+) -> None:
+    runner.standin.inject("dailyStress", Reply(500), Reply(500), Reply(500), Reply(429, b""))
+    outcome = runner.run(*STREAMS)
+    said = caplog.text + outcome.stopped + b"".join(runner.lines).decode()
+    assert runner.standin.signin.access not in said
+    assert runner.standin.signin.refresh not in said
+    assert "Bearer" not in said
