@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from datetime import date
 
     from target_postgres_bronze.errors import RejectedError
@@ -115,3 +116,26 @@ class Batch:
         if len(self.parts) < len(contents):
             self.parts.append(Part())
         return self.parts[len(contents) - 1]
+
+
+def split_by_months(part: Part, months_at_once: int) -> Iterator[Part]:
+    """Split a part whose rows are made into parts that fall into few months each."""
+    months = sorted({row.month for row in part.rows if row}, key=lambda month: (month is None, month))
+    for start in range(0, len(months), months_at_once):
+        chosen = set(months[start : start + months_at_once])
+        yield _chosen(part, [place for place, row in enumerate(part.rows) if row and row.month in chosen])
+
+
+def halves(part: Part) -> tuple[Part, Part]:
+    """Split a part in two."""
+    middle = len(part.incoming) // 2
+    return _chosen(part, range(middle)), _chosen(part, range(middle, len(part.incoming)))
+
+
+def _chosen(part: Part, places: Iterable[int]) -> Part:
+    """Return a part of the records at *places*."""
+    return Part(
+        [part.incoming[place] for place in places],
+        [part.origins[place] for place in places],
+        [part.rows[place] for place in places],
+    )

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
-from target_postgres_bronze.batch import Batch, Letter, Origin, Part, Row
-from target_postgres_bronze.copytext import field_of_bytea, field_of_text
+from target_postgres_bronze.batch import Batch, Letter, Origin, Part, Row, halves, split_by_months
+from target_postgres_bronze.books import Figures, letter_row
 from target_postgres_bronze.errors import LoaderError, RejectedError
 from target_postgres_bronze.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
     from datetime import date, datetime
 
     from target_postgres_bronze.session import Session
@@ -81,32 +81,6 @@ class Run:
     tap: str
 
 
-@dataclass(slots=True)
-class _Figures:
-    """What the next transaction adds to the books, beside what it lands."""
-
-    read: Counter[str] = field(default_factory=Counter)
-    known: Counter[str] = field(default_factory=Counter)
-    rejected: Counter[str] = field(default_factory=Counter)
-    letters: list[Letter] = field(default_factory=list)
-
-    def rows(self, known_here: Counter[str]) -> str:
-        """Return the rows for bronze.keep_books, with records that the transaction itself found to be known."""
-        known = self.known + known_here
-        names = self.read.keys() | known.keys() | self.rejected.keys()
-        return json.dumps(
-            [
-                {
-                    "stream": name,
-                    "read_count": self.read[name],
-                    "known_count": known[name],
-                    "rejected_count": self.rejected[name],
-                }
-                for name in sorted(names)
-            ]
-        )
-
-
 class Lander:
     """Writes one run into the database."""
 
@@ -128,7 +102,7 @@ class Lander:
         self._partitions: set[date] = set()
         self._made: set[date] = set()
         self._watched: set[int] = set()
-        self._figures = _Figures()
+        self._figures = Figures()
         #: Streams of which a line was rejected; the empty name stands for any.
         self.doubtful: set[str] = set()
         #: Whether a stream of this run had records before.
@@ -233,12 +207,12 @@ class Lander:
             return self._commit(partial(self._write_part, part, make_row))
         except _TooManyMonthsError:
             part.rows = [row or make_row(origin) for row, origin in zip(part.rows, part.origins, strict=True)]
-            return sum(self._land_part(piece, make_row) for piece in _split_by_months(part))
+            return sum(self._land_part(piece, make_row) for piece in split_by_months(part, _MONTHS_AT_ONCE))
         except _REFUSALS as error:
             if not part.incoming:
                 raise
             if len(part.incoming) > 1:
-                return sum(self._land_part(half, make_row) for half in _halves(part))
+                return sum(self._land_part(half, make_row) for half in halves(part))
             origin = part.origins[0]
             self._add_letter(
                 Letter(
@@ -265,7 +239,7 @@ class Lander:
 
         result = self._session.run(attempt)
         self._unit = unit
-        self._figures = _Figures()
+        self._figures = Figures()
         self._partitions |= self._made
         self._made.clear()
         return result
@@ -328,7 +302,7 @@ class Lander:
         figures = self._figures
         try:
             if figures.letters:
-                _copy(cursor, "COPY bronze_rejected FROM STDIN", b"".join(map(_letter_row, figures.letters)))
+                _copy(cursor, "COPY bronze_rejected FROM STDIN", b"".join(map(letter_row, figures.letters)))
             cursor.execute(
                 "SELECT bronze.keep_books(%s, %s, %s)",
                 [self._run.run_id, self._unit + 1, figures.rows(+known)],
@@ -421,44 +395,6 @@ class Lander:
         """Close the books of a run that cannot go on, on the connection that is there."""
         self._session.open().execute("SELECT bronze.end_run(%s, 'failed', %s)", [self._run.run_id, reason])
         self._session.close()
-
-
-def _split_by_months(part: Part) -> Iterator[Part]:
-    """Split a part whose rows are made into parts that fall into few months each."""
-    months = sorted({row.month for row in part.rows if row}, key=lambda month: (month is None, month))
-    for start in range(0, len(months), _MONTHS_AT_ONCE):
-        chosen = set(months[start : start + _MONTHS_AT_ONCE])
-        yield _chosen(part, [place for place, row in enumerate(part.rows) if row and row.month in chosen])
-
-
-def _halves(part: Part) -> tuple[Part, Part]:
-    middle = len(part.incoming) // 2
-    return _chosen(part, range(middle)), _chosen(part, range(middle, len(part.incoming)))
-
-
-def _chosen(part: Part, places: Iterable[int]) -> Part:
-    """Return a part of the records at *places*."""
-    return Part(
-        [part.incoming[place] for place in places],
-        [part.origins[place] for place in places],
-        [part.rows[place] for place in places],
-    )
-
-
-def _letter_row(letter: Letter) -> bytes:
-    error = letter.error
-    return (
-        b"\t".join(
-            (
-                field_of_text(error.stream),
-                error.category.encode(),
-                field_of_text(error.reason),
-                field_of_bytea(letter.original),
-                b"%d" % letter.position,
-            )
-        )
-        + b"\n"
-    )
 
 
 def _copy(cursor: psycopg.Cursor[Any], statement: str, rows: bytes) -> None:
