@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_garmin.standin import Reply
+from tap_garmin.standin.fitmaker import activity_fit
 
 if TYPE_CHECKING:
     from conftest import Ledger, Outcome, Runner
@@ -241,8 +242,6 @@ def test_the_messages_of_the_original_leave_with_its_hash(runner: Runner, ids: l
 
 
 def test_a_damaged_original_gives_what_it_holds_and_is_accounted_for(runner: Runner, ids: list[int]) -> None:
-    from tap_garmin.standin.fitmaker import activity_fit
-
     content = activity_fit(NOW, 600)[:-50]
     runner.standin.inject(f"files/activity/{ids[3]}", Reply(200, content, "application/octet-stream"))
     outcome = runner.run("activities", "activity_files", "fit_messages", "_files")

@@ -89,7 +89,10 @@ STREAMS = ("fit_messages", "_files", *dict.fromkeys(stream for _, stream, *_ in 
 
 
 def test_every_kind_goes_to_its_stream_untouched(outcome: Outcome) -> None:
-    assert outcome.records("export_daily_summaries") == [*DAYS, {"calendarDate": "2024-07-14", "totalSteps": 6000}]
+    assert outcome.records("export_daily_summaries") == [
+        *DAYS,
+        {"calendarDate": "2024-07-14", "totalSteps": 6000},
+    ]
     assert [r["activityId"] for r in outcome.records("export_activities")] == [11, 12]
     assert [r["personalRecordId"] for r in outcome.records("export_personal_records")] == [5]
     assert outcome.records("export_devices") == [{"devices": []}]

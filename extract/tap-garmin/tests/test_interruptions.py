@@ -9,8 +9,17 @@ import pytest
 if TYPE_CHECKING:
     from conftest import Ledger, Runner
 
-STREAMS = ("activities", "activity_details", "activity_files", "fit_messages", "_files", "stress", "hrv")
-STREAMS += ("steps_daily", "devices")
+STREAMS = (
+    "activities",
+    "activity_details",
+    "activity_files",
+    "fit_messages",
+    "_files",
+    "stress",
+    "hrv",
+    "steps_daily",
+    "devices",
+)
 START = "2026-02-10"
 
 

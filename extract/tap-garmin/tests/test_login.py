@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -74,7 +75,7 @@ def test_a_former_token_is_not_taken_instead(
 ) -> None:
     monkeypatch.setenv("GARMINTOKENS", "/somewhere")
     login.log_in(tmp_path, library)
-    assert "GARMINTOKENS" not in login.os.environ
+    assert "GARMINTOKENS" not in os.environ
 
 
 @pytest.mark.parametrize(

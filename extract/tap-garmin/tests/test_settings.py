@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     ids=["inline token", "plain http", "ftp", "no date", "short look-back", "negative sweep"],
 )
 def test_a_wrong_setting_is_told_by_name_and_rule(config: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(ConfigValidationError, match="setting|Setting") as caught:
+    with pytest.raises(ConfigValidationError, match=r"setting|Setting") as caught:
         TapGarmin(config=config)
     assert sentence in " ".join(caught.value.errors)
     assert "hidden" not in str(caught.value)

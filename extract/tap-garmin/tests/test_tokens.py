@@ -125,7 +125,7 @@ def test_the_owner_is_warned_weeks_before_the_log_in_ends(
 
 def test_a_log_in_that_died_says_how_to_get_a_new_one(tokens: TokenFile, standin: StandIn) -> None:
     standin.account.clock.move(days=31)
-    with pytest.raises(TapError, match="answered 400.*tap-garmin-login"):
+    with pytest.raises(TapError, match=r"answered 400.*tap-garmin-login"):
         tokens.access()
 
 
