@@ -1,27 +1,39 @@
-"""What every tap of exports can rely on: an export is read once, as a whole, and each of its files is accounted for."""
+"""A small source of export files: it passes the certification, and what lies beyond is told in a sentence."""
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
 import json
+import logging
+import lzma
+import stat
+import tarfile
 import zipfile
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from singer_sdk import typing as th
+from typing_extensions import override
 
+from tap_kit import RawStream, TapError
 from tap_kit.export import (
     EXPORT_SETTINGS,
     ExportStream,
     ExportTap,
     Files,
     Found,
+    LockedError,
     Member,
+    MemberError,
     Rule,
     json_items,
 )
+from tap_kit.export_suite import ExportSuite, Imported
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from singer_sdk import Stream
@@ -31,14 +43,21 @@ class Plays(ExportStream):
     """Plays, invented."""
 
     name = "plays"
-    schema: ClassVar[dict[str, Any]] = th.PropertiesList(th.Property("at", th.StringType)).to_dict()
+    schema: ClassVar[dict[str, Any]] = th.PropertiesList(
+        th.Property("at", th.IntegerType), th.Property("title", th.StringType)
+    ).to_dict()
     absence = "full"
 
 
 def plays(member: Member) -> Iterator[Found]:
+    """Read an array of plays; some words in their place make trouble."""
     for play in json_items(member):
         if play == "bug":
             raise KeyError(play)
+        if play == "locked":
+            raise LockedError(f"{member.path}: closed today. Come again.")
+        if play == "damage":
+            raise MemberError(f"{member.path}: no play at all.")
         yield Found("plays", play)
 
 
@@ -49,36 +68,316 @@ class TapPlayer(ExportTap):
     config_jsonschema = th.PropertiesList(*EXPORT_SETTINGS).to_dict()
     rules = (Rule(r"plays.*\.json", plays), Rule(r"ReadMe\.pdf", None, "a letter to the reader"))
 
+    @override
     def discover_streams(self) -> list[Stream]:
         return [Files(self), Plays(self)]
 
 
+class TestTapPlayer(ExportSuite):
+    """The certification."""
+
+    tap_class = TapPlayer
+    stream = "plays"
+    many = 5000
+
+    @override
+    def members(self, facts: Sequence[int], text: str = "") -> dict[str, bytes]:
+        found = [{"at": fact, "title": text} for fact in facts]
+        return {"My Data/plays_1.json": json.dumps(found).encode()}
+
+
 @pytest.fixture
-def run(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> Callable[..., list[dict[str, Any]]]:
-    def go(state: Any = None, tap: type[ExportTap] = TapPlayer, **settings: Any) -> list[dict[str, Any]]:
-        tap(config={"path": str(tmp_path), **settings}, state=state).sync_all()
-        return [json.loads(line) for line in capsysbinary.readouterr().out.splitlines()]
+def run(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes], caplog: pytest.LogCaptureFixture
+) -> Callable[..., Imported]:
+    caplog.set_level(logging.INFO)
+
+    def go(
+        path: Path | None = None, state: Any = None, tap: type[ExportTap] = TapPlayer, **settings: Any
+    ) -> Imported:
+        made = tap(config={"path": str(path or tmp_path), **settings}, state=state)
+        made.sync_all()
+        return Imported(capsysbinary.readouterr().out.splitlines(), made.gaps)
 
     return go
 
 
-def zipped(path: Path, **members: Any) -> None:
+def content(*plays_at: Any) -> bytes:
+    return json.dumps([{"at": at} if isinstance(at, int) else at for at in plays_at]).encode()
+
+
+def zipped(path: Path, **members: bytes) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name.replace("__", "/") + ".json", json.dumps(content))
+        for name, inside in members.items():
+            archive.writestr(f"{name}.json", inside)
+    return path
 
 
-def told(messages: list[dict[str, Any]], kind: str, stream: str) -> list[dict[str, Any]]:
-    return [m for m in messages if m["type"] == kind and m.get("stream") == stream]
+def moments(said: Imported) -> list[int]:
+    return [message["record"]["at"] for message in said.told("RECORD", "plays")]
 
 
-def state_of(messages: list[dict[str, Any]]) -> Any:
-    return [m["value"] for m in messages if m["type"] == "STATE"][-1]
+# Where exports are found
 
 
-def test_an_export_is_read_once(run: Callable[..., list[dict[str, Any]]], tmp_path: Path) -> None:
-    zipped(tmp_path / "a.zip", plays_1=[{"at": "1"}, {"at": "2"}])
-    first = run()
-    again = run(state=state_of(first))
-    assert [m["record"] for m in told(first, "RECORD", "plays")] == [{"at": "1"}, {"at": "2"}]
-    assert not told(again, "RECORD", "plays")
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress], ids=["gz", "bz2", "xz"])
+def test_a_single_packed_file_is_an_export(
+    pack: Callable[[bytes], bytes], run: Callable[..., Imported], tmp_path: Path
+) -> None:
+    suffix = {gzip.compress: "gz", bz2.compress: "bz2", lzma.compress: "xz"}[pack]
+    (tmp_path / f"plays.json.{suffix}").write_bytes(pack(content(1, 2)))
+    said = run()
+    assert moments(said) == [1, 2]
+    provenance = said.told("RECORD", "plays")[0]["provenance"]
+    assert provenance["file_size"] == len(content(1, 2))
+    assert provenance["file_path"] == f"plays.json.{suffix}"
+
+
+@pytest.mark.parametrize("kind", ["", "gz", "bz2", "xz"])
+def test_a_tar_is_an_export(kind: str, run: Callable[..., Imported], tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / f"e.tar.{kind}".rstrip("."), f"w:{kind}") as archive:  # type: ignore[call-overload]
+        for number in (1, 2):
+            info = tarfile.TarInfo(f"a/plays_{number}.json")
+            info.size = len(content(number))
+            archive.addfile(info, io.BytesIO(content(number)))
+        link = tarfile.TarInfo("a/plays_3.json")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    said = run()
+    assert moments(said) == [1, 2]
+    assert sorted(said.files().values()) == ["parsed", "parsed", "refused"]
+
+
+def test_a_zip_inside_a_zip_is_a_folder_of_it(run: Callable[..., Imported], tmp_path: Path) -> None:
+    inner = zipped(tmp_path / "inner.zip", plays_1=content(1), plays_2=content(2)).read_bytes()
+    other = zipped(tmp_path / "inner.zip", plays_3=content(3)).read_bytes()
+    (tmp_path / "inner.zip").unlink()
+    with zipfile.ZipFile(tmp_path / "e.zip", "w") as archive:
+        archive.writestr("a/one.zip", inner)
+        archive.writestr("a/two.zip", other)
+        archive.writestr("a/broken.zip", b"PK\x03\x04")
+    said = run()
+    assert moments(said) == [1, 2, 3]
+    assert said.files()["e.zip/a/one.zip/plays_1.json"] == "parsed"
+    assert said.files()["e.zip/a/broken.zip"] == "unknown"
+
+
+def test_archives_numbered_by_the_service_are_one_export(
+    run: Callable[..., Imported], tmp_path: Path
+) -> None:
+    for number in (1, 2):
+        zipped(tmp_path / f"takeout-{number:03}.zip", **{f"plays_{number}": content(number)})
+    said = run()
+    assert moments(said) == [1, 2]
+    assert len(said.told("ACTIVATE_VERSION", "plays")) == 1
+    zipped(tmp_path / "takeout-004.zip", plays_4=content(4))
+    assert "takeout.zip: of the split archive the parts 003 are missing" in run().gaps[0]
+
+
+def test_links_and_hidden_files_of_a_folder_are_not_followed(
+    run: Callable[..., Imported], tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "plays_9.json").write_bytes(content(9))
+    named = tmp_path / "named"
+    (named / ".hidden").mkdir(parents=True)
+    (named / ".hidden" / "plays_8.json").write_bytes(content(8))
+    (named / "plays_1.json").write_bytes(content(1))
+    (named / "plays_9.json").symlink_to(outside / "plays_9.json")
+    (named / "folder").symlink_to(outside)
+    assert moments(run(named)) == [1]
+
+
+def test_nothing_at_the_path_is_a_sentence(run: Callable[..., Imported], tmp_path: Path) -> None:
+    with pytest.raises(TapError, match=r"nothing there\. Name an export"):
+        run(tmp_path / "none")
+
+
+def test_a_relative_path_is_of_the_project(
+    run: Callable[..., Imported], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MELTANO_PROJECT_ROOT", str(tmp_path))
+    zipped(tmp_path / "a.zip", plays=content(1))
+    assert moments(run(path="a.zip")) == [1]
+
+
+# What malice can do
+
+
+def test_a_bomb_is_not_unpacked(run: Callable[..., Imported], tmp_path: Path) -> None:
+    zipped(tmp_path / "a.zip", plays_1=bytes(140 << 20), plays_2=content(2))
+    (tmp_path / "plays.json.gz").write_bytes(gzip.compress(b"[" + bytes(140 << 20), 9))
+    said = run()
+    assert moments(said) == [2]
+    assert said.files()["a.zip/plays_1.json"] == "refused"
+    assert said.files()["plays.json.gz"] == "damaged"
+    assert all("zip bomb" in gap for gap in said.gaps)
+
+
+def test_a_link_in_a_zip_is_refused(run: Callable[..., Imported], tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        link = zipfile.ZipInfo("plays_1.json")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(link, "/etc/passwd")
+    assert run().files() == {"a.zip/plays_1.json": "refused"}
+
+
+def test_members_that_overlap_are_refused(run: Callable[..., Imported], tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", plays_1=content(*range(500)))
+    data = path.read_bytes()
+    at = data.index(b"PK\x01\x02")
+    end = data.index(b"PK\x05\x06")
+    entry = data[at:end]
+    count = 4
+    tail = bytearray(data[end:])
+    tail[8:12] = bytes([count, 0, count, 0])
+    tail[12:16] = (len(entry) * count).to_bytes(4, "little")
+    path.write_bytes(data[:at] + entry * count + bytes(tail))
+    assert "overlap" in run().gaps[0]
+
+
+@pytest.mark.parametrize("password", [None, "wrong"])
+def test_a_locked_zip_is_told_and_tried_again(
+    password: str | None, run: Callable[..., Imported], tmp_path: Path
+) -> None:
+    path = zipped(tmp_path / "a.zip", plays_1=content(1))
+    data = bytearray(path.read_bytes())
+    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(mark) + offset] |= 1
+    path.write_bytes(data)
+    said = run(password=password) if password else run()
+    assert said.gaps == ["a.zip/plays_1.json: locked with a password. Set the right one as 'password'."]
+    assert said.files() == {"a.zip/plays_1.json": "locked"}
+    assert (
+        "exports" not in (said.state or {}).get("bookmarks", {}).get("_files", {})
+        or not said.state["bookmarks"]["_files"]["exports"]
+    )
+    assert "wrong" not in json.dumps(said.messages)
+
+
+def test_a_way_of_packing_that_is_not_known_is_told(run: Callable[..., Imported], tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", plays_1=content(1), plays_2=content(2))
+    data = bytearray(path.read_bytes())
+    for mark, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        data[data.index(mark) + offset] = 99
+    path.write_bytes(data)
+    said = run()
+    assert moments(said) == [2]
+    assert "packed in a way that cannot be read" in said.gaps[0]
+
+
+# What parsers stumble over
+
+
+@pytest.mark.parametrize(
+    ("trouble", "status", "times"),
+    [("bug", "failed", 2), ("locked", "locked", 2), ("damage", "damaged", 1)],
+)
+def test_trouble_with_one_member_costs_its_rest(
+    trouble: str, status: str, times: int, run: Callable[..., Imported], tmp_path: Path
+) -> None:
+    zipped(tmp_path / "a.zip", plays_1=content(1, trouble, 2), plays_2=content(3))
+    said = run()
+    assert moments(said) == [1, 3]
+    assert said.files() == {"a.zip/plays_1.json": status, "a.zip/plays_2.json": "parsed"}
+    assert not said.ended
+    assert bool(moments(run(state=said.state))) is (times == 2)
+
+
+def test_a_file_of_bytes_that_gives_no_record_is_said_aloud(
+    run: Callable[..., Imported], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "plays.json").write_bytes(b"[" + b" " * 5000 + b"]")
+    said = run()
+    assert "no record in 5,002 bytes. Its layout may have changed" in caplog.text
+    assert said.files() == {"plays.json": "parsed"}
+
+
+def test_fields_that_are_not_described_are_said_aloud_once(
+    run: Callable[..., Imported], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "plays.json").write_bytes(content({"at": 1, "mood": "m"}, {"at": 2, "mood": "m"}))
+    assert moments(run()) == [1, 2]
+    assert caplog.text.count("fields that are not described yet: mood") == 1
+
+
+def test_an_improved_parser_reads_what_was_read(run: Callable[..., Imported], tmp_path: Path) -> None:
+    class Better(TapPlayer):
+        """Finds more."""
+
+        parser_version = 2
+
+    zipped(tmp_path / "a.zip", plays=content(1))
+    assert moments(run(state=run().state, tap=Better)) == [1]
+
+
+def test_accounts_are_kept_apart(run: Callable[..., Imported], tmp_path: Path) -> None:
+    zipped(tmp_path / "a.zip", plays=content(1))
+    ada = run(account="ada")
+    assert ada.told("RECORD", "plays")[0]["provenance"]["account"] == "ada"
+    assert not moments(run(state=ada.state, account="ada"))
+    assert moments(run(state=ada.state, account="bob")) == [1]
+
+
+def test_only_the_newest_export_says_what_is_gone(run: Callable[..., Imported], tmp_path: Path) -> None:
+    for name, at in (("old", 1), ("new", 2)):
+        path = zipped(tmp_path / f"{name}.zip", plays=content(at))
+        with zipfile.ZipFile(path, "w") as archive:
+            info = zipfile.ZipInfo("plays.json", date_time=(2020 + at, 1, 1, 0, 0, 0))
+            archive.writestr(info, content(at))
+    said = run()
+    assert moments(said) == [1, 2]
+    absences = [message["schema"]["x-absence"] for message in said.told("SCHEMA", "plays")]
+    assert absences[-1] == "full"
+    assert set(absences[:-1]) == {"never"}
+    ends = [m["type"] for m in said.messages if m.get("stream") == "plays"]
+    assert ends[-1] == "ACTIVATE_VERSION"
+
+
+def test_a_deselected_stream_is_not_sent_and_a_deselected_field_is_left_out(
+    capsysbinary: pytest.CaptureFixture[bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "plays.json").write_bytes(content({"at": 1, "title": "t"}))
+    catalog = TapPlayer(config={"path": str(tmp_path)}).catalog_dict
+    for stream in catalog["streams"]:
+        for entry in stream["metadata"]:
+            if entry["breadcrumb"] == ["properties", "title"]:
+                entry["metadata"]["selected"] = False
+            if stream["tap_stream_id"] == "_files":
+                entry["metadata"]["selected"] = False
+    tap = TapPlayer(config={"path": str(tmp_path)}, catalog=catalog)
+    tap.sync_all()
+    said = Imported(capsysbinary.readouterr().out.splitlines())
+    (message,) = said.told("RECORD", "plays")
+    assert message["record"] == {"at": 1}
+    assert message["provenance"]["deselected"] == ["/title"]
+    assert not said.told("RECORD", "_files")
+
+
+class Daily(RawStream):
+    """A stream that is no export."""
+
+    name = "daily"
+    schema: ClassVar[dict[str, Any]] = th.PropertiesList(th.Property("at", th.IntegerType)).to_dict()
+
+    @override
+    def get_records(self, context: Mapping[str, Any] | None) -> Iterable[dict[str, Any]]:
+        yield {"at": 9}
+
+
+def test_streams_of_an_api_stand_beside(run: Callable[..., Imported], tmp_path: Path) -> None:
+    class Both(TapPlayer):
+        """Has both."""
+
+        path_required = False
+
+        @override
+        def discover_streams(self) -> list[Stream]:
+            return [Daily(self), Files(self), Plays(self)]
+
+    (tmp_path / "plays.json").write_bytes(content(1))
+    said = run(tap=Both)
+    assert moments(said) == [1]
+    assert [message["record"] for message in said.told("RECORD", "daily")] == [{"at": 9}]
+    Both(config={}).sync_all()

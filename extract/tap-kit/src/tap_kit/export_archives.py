@@ -190,7 +190,7 @@ def _unpacked(path: str, opener: Opener, size: int) -> Opener:
     if unpacker is None:
         return partial(guarded, path, opener)
     _name, unpack = unpacker
-    return partial(guarded, path, lambda: unpack(opener()), size)
+    return partial(guarded, path, opener, unpack, size)
 
 
 def _tar_members(path: str, held: Held) -> Iterator[Member]:

@@ -63,27 +63,41 @@ def _reason(error: BaseException) -> str:
     return text.partition(" for file")[0] if text else type(error).__name__
 
 
-def guarded(path: str, opener: Callable[[], IO[bytes]], packed: int | None = None) -> IO[bytes]:
+def guarded(
+    path: str,
+    opener: Callable[[], IO[bytes]],
+    unpack: Callable[[IO[bytes]], IO[bytes]] | None = None,
+    packed: int | None = None,
+) -> IO[bytes]:
     """Open a file so that errors are told in a sentence, and unpacking stops where it yields implausibly much.
 
     Args:
         path: Name for messages.
         opener: Opens the file itself.
-        packed: Bytes that it is unpacked from; None: it is not packed.
+        unpack: Unpacks it, if it is packed,
+        packed: from so many bytes.
     """
-    return io.BufferedReader(_Guarded(path, opener, packed))
+    return io.BufferedReader(_Guarded(path, opener, unpack, packed))
 
 
 class _Guarded(io.RawIOBase):
     """The reader of `guarded`."""
 
-    def __init__(self, path: str, opener: Callable[[], IO[bytes]], packed: int | None) -> None:
+    def __init__(
+        self,
+        path: str,
+        opener: Callable[[], IO[bytes]],
+        unpack: Callable[[IO[bytes]], IO[bytes]] | None,
+        packed: int | None,
+    ) -> None:
         """See `guarded`."""
         super().__init__()
         self._path = path
         self._limit = None if packed is None else FREE + LARGEST_RATIO * packed
         with told(path):
-            self._file = opener()
+            self._below = self._file = opener()
+            if unpack is not None:
+                self._file = unpack(self._below)
 
     @override
     def readable(self) -> bool:
@@ -118,6 +132,7 @@ class _Guarded(io.RawIOBase):
     def close(self) -> None:
         if not self.closed:
             self._file.close()
+            self._below.close()
         super().close()
 
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from tap_kit.export_members import Member
 
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
+_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},"]', re.DOTALL)
+"""A text, what may follow or hold an element, or the beginning of a text that goes on in the next bytes."""
 _OPEN, _CLOSE = b"[{", b"]}"
 _LARGEST_ELEMENT = 64 << 20
 _MARK = b"\xef\xbb\xbf"
@@ -32,12 +33,9 @@ def json_items(member: Member) -> Iterator[Any]:
         yield _load(member, member.read().removeprefix(_MARK), 1)
         return
     scan = _Scan(member)
-    buffer = b""
     for chunk in member.chunks():
-        buffer = buffer + chunk if buffer else chunk
-        yield from scan.elements(buffer)
-        buffer = scan.rest
-        if len(buffer) > _LARGEST_ELEMENT:
+        yield from scan.elements(chunk)
+        if scan.waiting > _LARGEST_ELEMENT:
             raise MemberError(
                 f"{member.path}: an element of more than {_LARGEST_ELEMENT >> 20} MiB. Not read on."
             )
@@ -54,32 +52,43 @@ class _Scan:
         self.depth = 0
         self.begun = False
         self.count = 0
-        self.rest = b""
         self._member = member
+        self._buffer = bytearray()
         self._at = 0
 
-    def elements(self, buffer: bytes) -> Iterator[Any]:
-        """Yield the elements that end within *buffer*; what remains is in `rest`."""
-        start, at = 0, self._at
+    @property
+    def waiting(self) -> int:
+        """Bytes of the element that has not ended yet."""
+        return len(self._buffer)
+
+    def elements(self, chunk: bytes) -> Iterator[Any]:
+        """Yield the elements that end within *chunk*."""
+        buffer = self._buffer
+        buffer += chunk
+        start, at = 0, len(buffer)
         for token in _TOKEN.finditer(buffer, self._at):
-            at = token.end()
             kind = token[0]
-            if kind in _OPEN and len(kind) == 1:
+            if kind == b'"':
+                at = token.start()
+                break
+            if len(kind) > 1:
+                continue
+            if kind in _OPEN:
                 self.depth += 1
                 if self.depth == 1:
-                    start, self.begun = at, True
-            elif kind == b"," and self.depth == 1:
-                yield self._element(buffer[start : token.start()])
-                start = at
-            elif kind in _CLOSE and len(kind) == 1:
+                    start, self.begun = token.end(), True
+            elif kind in _CLOSE:
                 self.depth -= 1
                 if self.depth == 0:
-                    last = buffer[start : token.start()]
+                    last = bytes(buffer[start : token.start()])
                     if last.strip() or self.count:
                         yield self._element(last)
-                    start = at
-        # what follows the last token is scanned again, as it may be the beginning of a text
-        self.rest, self._at = buffer[start:], at - start
+                    start = token.end()
+            elif self.depth == 1:
+                yield self._element(bytes(buffer[start : token.start()]))
+                start = token.end()
+        self._at = at - start
+        self._buffer = buffer[start:] if start else buffer
 
     def _element(self, text: bytes) -> Any:
         self.count += 1

@@ -218,7 +218,7 @@ class ExportReader:
             status = "failed"
             reason = f"{member.path}: the parser fails on it ({type(error).__name__}). What it holds may be missing."
             self._log.debug("%s", member.path, exc_info=True)
-        if status == "parsed" and member.damage:
+        if status in {"parsed", "damaged"} and member.damage:  # the cause of what the parser met
             status, reason = "damaged", member.damage
         if status != "parsed":
             self._report(reason)

@@ -1,0 +1,28 @@
+"""The certification that every source of export files passes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape
+
+from typing_extensions import override
+
+from tap_apple_health.standin import FOLDER, document, record
+from tap_apple_health.tap import TapAppleHealth
+from tap_kit.export_suite import ExportSuite
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class TestTapAppleHealth(ExportSuite):
+    """All of it."""
+
+    tap_class = TapAppleHealth
+    stream = "records"
+
+    @override
+    def members(self, facts: Sequence[int], text: str = "") -> dict[str, bytes]:
+        quoted = escape(text, {'"': "&quot;", "\t": "&#9;"})
+        lines = [record(fact, sourceName=quoted) for fact in facts]
+        return {f"{FOLDER}/export.xml": document(*lines).encode()}
