@@ -58,11 +58,13 @@ INNER JOIN pg_stat_user_tables AS t ON o.oid = t.relid
 WHERE
     o.relkind = 'p'
     -- its own ANALYZE goes on to the partitions
-    AND coalesce(t.last_analyze, '-infinity') < (
-        SELECT max(greatest(p.last_analyze, p.last_autoanalyze)) - interval '1 hour'
+    AND EXISTS (
+        SELECT
         FROM pg_inherits AS h
         INNER JOIN pg_stat_user_tables AS p ON h.inhrelid = p.relid
-        WHERE h.inhparent = o.oid
+        WHERE
+            h.inhparent = o.oid AND p.n_live_tup > 0
+            AND (t.last_analyze IS NULL OR t.last_analyze < greatest(p.last_analyze, p.last_autoanalyze) - interval '1 hour')
     )
 UNION ALL
 SELECT

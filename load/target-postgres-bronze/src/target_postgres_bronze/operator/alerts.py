@@ -18,7 +18,7 @@ def send(title: str, body: str, variables: Mapping[str, str]) -> None:
 
     Args:
         title: First line.
-        body: The rest.
+        body: The rest; not empty.
         variables: The project's variables; addresses are separated by blanks.
 
     Raises:

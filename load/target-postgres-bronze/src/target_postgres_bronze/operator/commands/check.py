@@ -104,5 +104,5 @@ def _tell_unreachable(root: Path, reason: str) -> None:
 def _tell_reachable(root: Path) -> None:
     mark = root / "data" / UNREACHABLE
     if mark.exists():
-        alerts.send("bronze: the database answers again", "", project.environment(root))
+        alerts.send("bronze: the database answers again", "The checks go on.", project.environment(root))
         mark.unlink()

@@ -1,0 +1,151 @@
+"""``bronze backup``, ``bronze restore`` and ``bronze maintain``."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from target_postgres_bronze.operator import pgtools
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from operating.conftest import Operator
+
+FINGERPRINTS = b"SELECT * FROM bronze.fingerprints ORDER BY name"
+
+
+@pytest.fixture
+def restored(orders_everywhere: Operator) -> Iterator[str]:
+    """The name of a database that a test may restore to."""
+    name = f"{orders_everywhere.bronze.env['PG_DB']}_restored"
+    yield name
+    with psycopg.connect(orders_everywhere.bronze.conninfo, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
+
+
+def backup(operator: Operator) -> Path:
+    answer = operator("backup", "saved", "--no-verify")
+    assert answer.code == 0, answer.err
+    return next(file for file in (operator.root / "saved").iterdir() if file.name != "archive")
+
+
+def test_what_was_saved_is_restored_row_by_row(orders_everywhere: Operator, restored: str) -> None:
+    operator = orders_everywhere
+    (operator.root / ".env").write_text("SHOP_TOKEN=geheim\n")
+    state = operator.root / ".meltano" / "meltano.db"
+    state.parent.mkdir()
+    with closing(sqlite3.connect(state)) as database:
+        database.execute("CREATE TABLE state (value)")
+    answer = operator("backup", "saved")
+    assert answer.code == 0, answer.err
+    assert "restored into a scratch database and found equal" in answer.out
+    saved = operator.root / "saved"
+    assert not any(b"geheim" in file.read_bytes() for file in saved.rglob("*") if file.is_file())
+    state.unlink()
+    for file in (operator.root / "data" / "bronze" / "shop").iterdir():
+        file.unlink()
+    folder = next(file for file in saved.iterdir() if file.name != "archive")
+    answer = operator("restore", str(folder), "--database", restored)
+    assert answer.code == 0, answer.err
+    before = operator.bronze.query(FINGERPRINTS.decode())
+    with psycopg.connect(operator.bronze.conninfo, dbname=restored) as connection:
+        assert connection.execute(FINGERPRINTS).fetchall() == before
+        with pytest.raises(psycopg.errors.RestrictViolation):
+            connection.execute("DELETE FROM bronze_shop")
+    assert len(list((operator.root / "data" / "bronze" / "shop").iterdir())) == 2
+    assert state.exists()
+    scratch = "SELECT count(*) FROM pg_database WHERE datname LIKE 'bronze_verify_%%'"
+    assert operator.bronze.query(scratch) == [(0,)]
+
+
+def test_backups_share_the_archive_and_keep_each_other(orders: Operator) -> None:
+    first = backup(orders)
+    archive = orders.root / "saved" / "archive" / "shop"
+    times = {file.name: file.stat().st_mtime_ns for file in archive.iterdir()}
+    make = orders.bronze
+    orders.load(make.schema(), make.record({"id": 77}))
+    first.rename(first.with_name("older"))  # two backups within a second would have one name
+    backup(orders)
+    assert {file.name: file.stat().st_mtime_ns for file in archive.iterdir()}.items() >= times.items()
+    assert len(list(archive.iterdir())) == 3
+    manifest = json.loads((orders.root / "saved" / "older" / "manifest.json").read_text())
+    assert {entry["name"]: entry["row_count"] for entry in manifest["fingerprints"]}["bronze_shop"] == 6
+
+
+def test_a_damaged_backup_is_not_restored(orders: Operator) -> None:
+    folder = backup(orders)
+    dump = folder / "database.dump"
+    dump.write_bytes(dump.read_bytes() + b"x")
+    answer = orders("restore", str(folder), "--database", "never_made")
+    assert "is damaged (SHA-256 differs)" in answer.err
+    dump.unlink()
+    assert "is no whole backup" in orders("restore", str(folder), "--database", "never_made").err
+    assert orders.bronze.query("SELECT FROM pg_database WHERE datname = 'never_made'") == []
+
+
+def test_a_restore_mixes_nothing_up(orders: Operator) -> None:
+    folder = backup(orders)
+    assert "has a bronze layer already" in orders("restore", str(folder)).err
+    name = orders.bronze.env["PG_DB"]
+    assert f"The database {name} exists already" in orders("restore", str(folder), "--database", name).err
+
+
+def test_a_folder_that_cannot_be_written_leaves_nothing_behind(orders: Operator) -> None:
+    (orders.root / "file").write_text("")
+    assert "cannot be written" in orders("backup", "file/folder").err
+    assert list(orders.root.glob("**/*.part")) == []
+
+
+def test_programs_of_the_servers_version_or_the_next_newer_one_are_taken() -> None:
+    assert pgtools.find("pg_dump", 17).endswith("pginstall18/bin/pg_dump")
+    assert pgtools.find("pg_dump", 16).endswith("pginstall/bin/pg_dump")
+    with pytest.raises(Exception, match="postgresql-client-99"):
+        pgtools.find("pg_dump", 99)
+
+
+def test_maintenance_makes_partitions_and_indexes_and_vacuums(orders_everywhere: Operator) -> None:
+    operator = orders_everywhere
+    make = operator.bronze
+    make.query("DROP INDEX bronze_shop_by_lineage_id")
+    make.query("CREATE TABLE bronze.waste AS SELECT generate_series(1, 5000)")
+    answer = operator("maintain", "--json")
+    assert answer.code == 0, answer.err
+    statements = [due["statement"] for due in answer.json["done"]]
+    assert "ANALYZE public.bronze_shop" in statements
+    assert make.query("SELECT to_regclass('bronze_shop_by_lineage_id') IS NOT NULL") == [(True,)]
+    months = "SELECT to_regclass('bronze_shop_y' || to_char(now() + i * interval '1 month', 'YYYY\"m\"MM')) IS NOT NULL FROM generate_series(0, 1) AS i"
+    assert make.query(months) == [(True,), (True,)]
+    comment = "SELECT obj_description('bronze_shop'::regclass), col_description('bronze_shop'::regclass, 3)"
+    ((table, payload),) = make.query(comment)
+    assert table.endswith("Streams: orders.")
+    assert "orders: id (Number of the order), at, total" in payload
+
+
+def test_an_index_whose_building_was_interrupted_is_built_anew(
+    orders: Operator, rewrite: Callable[[str], None]
+) -> None:
+    rewrite(
+        "UPDATE pg_index SET indisvalid = FALSE WHERE indexrelid = 'bronze.record_has_one_head'::regclass"
+    )
+    due = "REINDEX INDEX CONCURRENTLY bronze.record_has_one_head"
+    dry = orders("maintain", "--dry-run", "--json").json["done"]
+    assert due in [step["statement"] for step in dry]
+    orders("maintain")
+    assert orders.bronze.query(
+        "SELECT indisvalid FROM pg_index WHERE indexrelid = 'bronze.record_has_one_head'::regclass"
+    ) == [(True,)]
+
+
+def test_no_command_removes_a_row(orders: Operator) -> None:
+    before = orders.bronze.query(FINGERPRINTS.decode())
+    backup(orders)
+    for words in (["maintain"], ["check"], ["verify"], ["catalog"], ["metrics"], ["dead-letters", "replay"]):
+        assert orders(*words).code == 0, words
+    assert orders.bronze.query(FINGERPRINTS.decode()) == before
