@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_garmin.activities import Activities, mark_of
 from tap_garmin.standin import Reply
 from tap_garmin.standin.fitmaker import activity_fit
+from tap_garmin.tap import TapGarmin
 
 if TYPE_CHECKING:
     from conftest import Ledger, Outcome, Runner
@@ -267,3 +269,35 @@ def test_a_damaged_zip_stays_due(runner: Runner, ids: list[int], body: bytes) ->
     outcome = runner.run("activities", "activity_files")
     assert "damaged zip" in outcome.gaps[0]
     assert outcome.bookmark("activity_files")["todo"] == [str(ids[3])]
+
+
+def test_power_and_sets_are_asked_for_where_the_list_shows_them(runner: Runner, ids: list[int]) -> None:
+    runner.standin.account.activities[ids[1]]["avgPower"] = 210.0
+    runner.standin.account.activities[ids[2]]["summarizedExerciseSets"] = [{"category": "SQUAT"}]
+    runner.run("activities", "activity_power_zones", "activity_exercise_sets")
+    assert [request.path for request in runner.standin.asked_for("powerTimeInZones")] == [
+        f"/activity-service/activity/{ids[1]}/powerTimeInZones"
+    ]
+    assert [request.path for request in runner.standin.asked_for("exerciseSets")] == [
+        f"/activity-service/activity/{ids[2]}/exerciseSets"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("item", "start"),
+    [
+        ({"startTimeGMT": "2026-03-01 07:00:00"}, datetime(2026, 3, 1, 7, tzinfo=UTC)),
+        (
+            {"startTimeGMT": "1969-12-31 23:59:59", "avgPower": 1},
+            datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC),
+        ),
+        ({"startTimeGMT": "soon"}, None),
+        ({}, None),
+    ],
+    ids=["plain", "before 1970", "unreadable", "absent"],
+)
+def test_a_mark_tells_the_start(item: dict[str, Any], start: datetime | None) -> None:
+    stream = Activities(TapGarmin(config={}))
+    stream.seen["1"] = mark_of(item)
+    assert stream.start_of("1") == start
+    assert stream.start_of("2") is None

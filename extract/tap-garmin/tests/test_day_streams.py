@@ -251,3 +251,11 @@ def test_without_a_zone_no_day_is_missed_and_none_is_closed_too_early(runner: Ru
     outcome = runner.run("daily_summary")
     assert max(outcome.raw_ids("daily_summary")) == "2026-03-03"
     assert outcome.bookmark("daily_summary")["bookmark"] == "2026-03-01"
+
+
+def test_a_hidden_day_is_an_error_and_no_day_of_zeros(runner: Runner) -> None:
+    hidden = {"calendarDate": back(2), "privacyProtected": True, "totalSteps": 0}
+    runner.standin.inject("usersummary/daily", Reply(200, {**hidden, "calendarDate": back(0)}))
+    outcome = runner.run("daily_summary")
+    assert "privacyProtected" in outcome.gaps[0]
+    assert back(0) not in outcome.raw_ids("daily_summary")

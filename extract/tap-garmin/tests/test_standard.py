@@ -29,6 +29,7 @@ EMPTY = [
     "challenges",
     "endurance_score",
     "events",
+    "fitness_age",
     "hill_score",
     "lifestyle",
     "naps",

@@ -8,6 +8,7 @@ whose place in the list looks different, is put on the list of each stream of de
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,14 @@ WALK_EVERY = timedelta(days=7) - timedelta(hours=4)
 YOUNG = timedelta(days=30)
 """Activities of these days are always looked at."""
 
+PARTS = {
+    "p": ("avgPower", "normPower", "powerTimeInZone_1"),
+    "s": ("summarizedExerciseSets", "activeSets", "totalSets"),
+}
+"""Power and sets, with the fields of the list that show them: most activities have neither, and a request costs a second."""
+
+_MARK = re.compile(r"[0-9a-f]{8}@(?P<start>-?\d*)(?P<parts>[a-z]*)")
+
 MOST_PAGES = 10_000
 PATH = "/activitylist-service/activities/search/activities"
 COUNT_PATH = "/activitylist-service/activities/count"
@@ -49,7 +58,7 @@ NOISE = (
 class Activities(ConnectStream):
     """Activities as the list has them.
 
-    State: ``seen`` (each known id with a short hash of its content and its start) and ``walked`` (last whole reading).
+    State: ``seen`` (each known id with its mark) and ``walked`` (last whole reading).
     """
 
     name = "activities"
@@ -62,14 +71,19 @@ class Activities(ConnectStream):
 
     @property
     def seen(self) -> dict[str, str]:
-        """Ids that are known: a hash of their content, ``@``, and their start in seconds since 1970."""
+        """Ids that are known, each with its mark (see :func:`mark_of`)."""
         known: dict[str, str] = self.stream_state.setdefault("seen", {})
         return known
 
     def start_of(self, activity: str) -> datetime | None:
         """Tell when a known activity started."""
-        _, _, seconds = self.seen.get(activity, "").partition("@")
-        return datetime.fromtimestamp(int(seconds), UTC) if seconds else None
+        found = _MARK.fullmatch(self.seen.get(activity, ""))
+        return datetime.fromtimestamp(int(found["start"]), UTC) if found and found["start"] else None
+
+    def has(self, activity: str, part: str) -> bool:
+        """Tell whether an activity has a part (a letter of :data:`PARTS`); one that is not in the list may."""
+        found = _MARK.fullmatch(self.seen.get(activity, ""))
+        return part in found["parts"] if found else True
 
     @override
     def read(self) -> Iterator[Raw]:
@@ -134,9 +148,10 @@ class Activities(ConnectStream):
     def _note(self, activity: str, item: dict[str, Any]) -> None:
         """Remember an activity that was sent, and put it on the lists if it is new or changed."""
         mark = mark_of(item)
-        if self.seen.get(activity) != mark:
-            self._tap.put_on_lists([activity])
+        is_news = self.seen.get(activity) != mark
         self.seen[activity] = mark
+        if is_news:
+            self._tap.put_on_lists([activity])
 
     @override
     def _close(self, *, complete: bool) -> None:
@@ -144,14 +159,19 @@ class Activities(ConnectStream):
 
 
 def mark_of(item: dict[str, Any]) -> str:
-    """Give eight hex digits that change when an activity of the list does, and its start."""
+    """Sum up an activity of the list: ``1a2b3c4d@1772348400ps``.
+
+    Eight hex digits that change when it does; its start in seconds since 1970; a letter for each part of
+    :data:`PARTS` that it has.
+    """
     content = {name: value for name, value in sorted(item.items()) if name not in NOISE}
     digits = hashlib.sha256(dumps(content)).hexdigest()[:8]
     try:
-        start = datetime.fromisoformat(f"{item['startTimeGMT']}+00:00")
+        start = int(datetime.fromisoformat(f"{item['startTimeGMT']}+00:00").timestamp())
     except (KeyError, ValueError):
-        return digits
-    return f"{digits}@{int(start.timestamp())}"
+        start = None
+    parts = "".join(letter for letter, fields in PARTS.items() if any(item.get(name) for name in fields))
+    return f"{digits}@{'' if start is None else start}{parts}"
 
 
 def add_to(todo: list[str], activities: Iterable[str]) -> list[str]:

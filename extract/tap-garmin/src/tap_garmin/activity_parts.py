@@ -43,9 +43,13 @@ class PartStream(ConnectStream):
     path: ClassVar[str]
     """With ``{id}``."""
 
+    letter: ClassVar[str] = ""
+    """What the mark of an activity has to have (see ``activities.PARTS``); empty: each activity is asked for it."""
+
     def put_on_list(self, activities: Sequence[str]) -> None:
-        """Make activities due; a stream that never ran takes them all when it does."""
-        self.stream_state["todo"] = add_to(self.stream_state.get("todo", []), activities)
+        """Make activities due that have such a part; a stream that never ran takes them all when it does."""
+        due = [each for each in activities if not self.letter or self._activities.has(each, self.letter)]
+        self.stream_state["todo"] = add_to(self.stream_state.get("todo", []), due)
 
     @override
     def read(self) -> Iterator[Raw]:
@@ -202,6 +206,7 @@ class ActivityPowerZones(PartListStream):
 
     name = "activity_power_zones"
     path = "/activity-service/activity/{id}/powerTimeInZones"
+    letter = "p"
     keys = ("zoneNumber",)
     naming = keys
 
@@ -219,6 +224,7 @@ class ActivityExerciseSets(PartStream):
 
     name = "activity_exercise_sets"
     path = "/activity-service/activity/{id}/exerciseSets"
+    letter = "s"
     keys = ("activityId",)
 
 

@@ -9,12 +9,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from singer_sdk.exceptions import FatalAPIError
 from typing_extensions import override
 
 from tap_garmin.daystream import DayListStream, DayStream
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from datetime import date
+
+    from tap_garmin.connect import Answer
+    from tap_kit import Raw
 
 LOGGED = 30
 """Days for which people are known to add and correct what they log by hand."""
@@ -50,6 +55,15 @@ class DailySummaries(DayStream):
         parts = ("includesWellnessData", "includesActivityData", "includesCalorieConsumedData")
         return False if all(content.get(part) is False for part in parts) else None
 
+    @override
+    def items(self, answer: Answer, day: date) -> Iterator[Raw]:
+        if isinstance(answer.content, dict) and answer.content.get("privacyProtected") is True:
+            raise FatalAPIError(
+                f"{answer.provenance['api_endpoint']} answered for someone else, or the day is hidden "
+                "(privacyProtected). Its zeros are not taken for data."
+            )
+        yield from super().items(answer, day)
+
 
 class EnduranceScores(DayStream):
     """Endurance score."""
@@ -68,6 +82,13 @@ class Events(DayListStream):
     keys = ("startTimestampGMT", "deviceId")
     naming = keys
     source_timestamp = "startTimestampGMT"
+
+
+class FitnessAges(DayStream):
+    """Fitness age."""
+
+    name = "fitness_age"
+    path = "/fitnessage-service/fitnessage/{day}"
 
 
 class Floors(DayStream):
@@ -154,7 +175,7 @@ class Naps(DayListStream):
     naming = keys
 
     @override
-    def items(self, answer: Any, day: Any) -> Any:
+    def items(self, answer: Answer, day: date) -> Iterator[Raw]:
         """Take the list, or the object that holds it: both were described, neither recorded."""
         if isinstance(answer.content, dict):
             yield from DayStream.items(self, answer, day)
@@ -295,4 +316,5 @@ OTHERS = (
     NutritionMeals,
     EnduranceScores,
     HillScores,
+    FitnessAges,
 )

@@ -72,6 +72,7 @@ _DAYS = (
     (rf"/metrics-service/metrics/trainingstatus/aggregated/{_DAY}", "training_status"),
     (r"/metrics-service/metrics/endurancescore", "endurance_score"),
     (r"/metrics-service/metrics/hillscore", "hill_score"),
+    (rf"/fitnessage-service/fitnessage/{_DAY}", "fitness_age"),
 )
 
 

@@ -250,6 +250,7 @@ _ANSWERS: dict[str, Callable[[Account, date], Any]] = {
     "daily_summary": _summary,
     "endurance_score": _nothing,
     "events": _no_list,
+    "fitness_age": _nothing,
     "floors": _floors,
     "heart_rate": _heart_rate,
     "hill_score": _nothing,
