@@ -233,7 +233,7 @@ def test_a_record_that_breaks_its_schema_lands_as_invalid_and_its_values_are_not
             b'{"n": 123456789012345678901234567890, "m": -0.50, "t": "a\\"\\\\\\n\\u007f"}',
             "42235abea8840b8abc7b979c498fb668",
         ),
-        (b'{"a": NaN, "b": "\\ud800"}', "1247e7a6eb66d2924a686a0fcc9e1a3a"),
+        (b'{"a": NaN, "b": "\\ud800"}', "1fd83dea571f97d1754489637086d51a"),
         (b'{"a": 1, "a": 2}', "570689825579ffe41bc72802e522e317"),
     ],
 )
