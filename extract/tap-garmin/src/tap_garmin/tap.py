@@ -110,9 +110,9 @@ class TapGarmin(ExportTap):
     @property
     @override
     def streams(self) -> dict[str, Stream]:
-        """Lists first, then what was not read to its end for the longest time; exports at the end.
+        """Files first, then lists, then what was not read to its end for the longest time.
 
-        Runs that Garmin stops early so come to every stream in turn.
+        Files cannot be refused, and runs that Garmin stops early come to every stream in turn.
         """
         if self._streams is None:
             found = super().streams
@@ -244,8 +244,8 @@ def _is_date(text: Any) -> bool:
 
 def _rank(stream: Stream) -> tuple[int, str]:
     if not isinstance(stream, ConnectStream):
-        return 2, ""
-    return (1, str(stream.stream_state.get("closed", ""))) if stream.takes_turns else (0, "")
+        return 0, ""
+    return (2, str(stream.stream_state.get("closed", ""))) if stream.takes_turns else (1, "")
 
 
 class Discreet(logging.Filter):
