@@ -351,11 +351,14 @@ class Lander:
     ) -> int:
         start, end, match = (window.start, window.end, window.match) if window else (None, None, None)
         cursor = connection.cursor(binary=True)
-        cursor.execute(
-            "SELECT bronze.record_gone(%s, %s, %s, %s, %s::jsonb, %s)",
-            [stream_id, month, start, end, None if match is None else json.dumps(match), _GONE_AT_ONCE],
-        )
-        gone = int(_value(cursor.fetchone()))
+        gone = 0
+        # this may be a new connection, on which nothing was seen yet
+        if self.saw_everything:
+            cursor.execute(
+                "SELECT bronze.record_gone(%s, %s, %s, %s, %s::jsonb, %s)",
+                [stream_id, month, start, end, None if match is None else json.dumps(match), _GONE_AT_ONCE],
+            )
+            gone = int(_value(cursor.fetchone()))
         self._keep_books(cursor, Counter())
         return gone
 
