@@ -170,6 +170,7 @@ def test_archives_numbered_by_the_service_are_one_export(
     said = run()
     assert moments(said) == [1, 2]
     assert len(said.told("ACTIVATE_VERSION", "plays")) == 1
+    assert moments(run(tmp_path / "takeout-001.zip")) == [1, 2]
     zipped(tmp_path / "takeout-004.zip", plays_4=content(4))
     assert "takeout.zip: of the split archive the parts 003 are missing" in run().gaps[0]
 

@@ -39,7 +39,7 @@ def find_exports(path: Path, password: str | None) -> tuple[list[Export], list[t
     if not path.exists():
         raise TapError(f"{path}: nothing there. Name an export, or a folder with exports, as 'path'.")
     base = path if path.is_dir() else path.parent
-    files = _files(path) if path.is_dir() else [path]
+    files = _files(path) if path.is_dir() else _with_its_set(path)
     key = password.encode() if password else None
     exports: list[Export] = []
     failures: list[tuple[str, str]] = []
@@ -58,6 +58,15 @@ def find_exports(path: Path, password: str | None) -> tuple[list[Export], list[t
         for member in export.members:
             member.export = export
     return exports, failures
+
+
+def _with_its_set(file: Path) -> list[Path]:
+    """Return *file*, and where it is one of several pieces or archives of an export, all of them."""
+    if not (_PART.match(file.name) or _SET.match(file.name)):
+        return [file]
+    beside = [other for other in sorted(file.parent.iterdir()) if other.is_file() and not other.is_symlink()]
+    groups = _grouped(beside, file.parent)
+    return next(group for group in groups.values() if file in group)
 
 
 def _files(folder: Path) -> list[Path]:

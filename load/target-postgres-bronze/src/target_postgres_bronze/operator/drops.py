@@ -1,0 +1,206 @@
+"""What lies in the inbox, and which tap it is for.
+
+A tap says in its plugin definition what it takes (``annotations: bronze: inbox:``): the setting that gets the path, and
+signs, each a regular expression of a member's name, perhaps one that occurs in its first 64 KiB, and what that means.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import re
+import tarfile
+import zipfile
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import IO, TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from target_postgres_bronze.operator.plugins import Plugin
+
+_HEAD: Final = 1 << 16
+_MOST_LOOKED_INTO: Final = 20
+_MOST_NAMES: Final = 200_000
+_PIECE: Final = re.compile(r"(.+\.(?:zip|tar|tgz|gz|bz2|xz))\.(\d{2,4})$", re.IGNORECASE)
+_NUMBERED: Final = re.compile(r"(.+?)[-_](\d{3})\.(zip|tgz)$", re.IGNORECASE)
+_UNPACK: Final[dict[str, Callable[[IO[bytes]], Any]]] = {
+    ".gz": lambda file: gzip.GzipFile(fileobj=file),
+    ".bz2": bz2.BZ2File,
+    ".xz": lzma.LZMAFile,
+}
+_DAMAGE: Final = (zipfile.BadZipFile, tarfile.TarError, OSError, EOFError, ValueError, RuntimeError)
+
+
+@dataclass(frozen=True)
+class Sign:
+    """By what a tap recognises its files."""
+
+    member: str
+    means: str
+    content: str = ""
+
+    def fits(self, drop: Drop) -> bool:
+        """Tell whether *drop* has it."""
+        named = [name for name in drop.names if re.fullmatch(self.member, name, re.IGNORECASE | re.DOTALL)]
+        if not self.content:
+            return bool(named)
+        return any(re.search(self.content.encode(), drop.head(name)) for name in named[:_MOST_LOOKED_INTO])
+
+
+@dataclass
+class Drop:
+    """A file, a set of files or a folder in the inbox.
+
+    Attributes:
+        path: Where it is; of a set the first file.
+        names: Files in it, from the inbox on; those in an archive with its name before them.
+        moment: When the newest of them was made, as text that sorts.
+        damaged: Archives that cannot be opened.
+    """
+
+    path: Path
+    names: list[str] = field(default_factory=list)
+    moment: str = ""
+    damaged: list[str] = field(default_factory=list)
+    _openers: dict[str, Callable[[], bytes]] = field(default_factory=dict)
+
+    def head(self, name: str) -> bytes:
+        """Return the first bytes of a file in it; nothing where it cannot be read."""
+        with suppress(*_DAMAGE):
+            return self._openers[name]()
+        return b""
+
+    def add(self, name: str, moment: str, opener: Callable[[], bytes]) -> None:
+        """Note a file."""
+        if len(self.names) < _MOST_NAMES:
+            self.names.append(name)
+            self._openers[name] = opener
+            self.moment = max(self.moment, moment)
+
+
+def drops_in(inbox: Path) -> list[Drop]:
+    """Look at what lies in *inbox*, oldest first; hidden files are left alone, links not followed."""
+    sets: dict[str, list[Path]] = {}
+    for entry in sorted(inbox.iterdir()):
+        if not entry.name.startswith(".") and not entry.is_symlink():
+            sets.setdefault(_whole(entry), []).append(entry)
+    drops = [look_at(entries) for entries in sets.values()]
+    return sorted(drops, key=lambda drop: (drop.moment, drop.path.name))
+
+
+def _whole(entry: Path) -> str:
+    """Return the name that the pieces of one archive, or the archives of one export, have in common."""
+    if match := _PIECE.match(entry.name):
+        return match[1]
+    if match := _NUMBERED.match(entry.name):
+        first = entry.name[: match.start(2)] + "001" + entry.name[match.end(2) :]
+        if entry.with_name(first).exists():
+            return f"{match[1]}.{match[3]}"
+    return entry.name
+
+
+def look_at(entries: list[Path]) -> Drop:
+    """Look at a file, a folder, or the files of a set."""
+    drop = Drop(entries[0])
+    if _PIECE.match(entries[0].name):
+        _look_into(drop, _whole(entries[0]), lambda: _joined(entries), _time(entries[0]))
+        return drop
+    for entry in entries:
+        files = _files(entry) if entry.is_dir() else [entry]
+        for file in files:
+            name = file.relative_to(entry.parent).as_posix()
+            _look_into(drop, name, lambda file=file: file.open("rb"), _time(file))  # type: ignore[misc]
+    return drop
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (file for file in sorted(folder.rglob("*")) if file.is_file() and not file.is_symlink())
+
+
+def _time(file: Path) -> str:
+    return datetime.fromtimestamp(file.stat().st_mtime).isoformat()  # noqa: DTZ006 - as a zip has it: of this place
+
+
+def _look_into(drop: Drop, name: str, opener: Callable[[], IO[bytes]], moment: str) -> None:
+    """Note a file, and what is in it if it is an archive."""
+    try:
+        if name.lower().endswith(".zip"):
+            _look_into_zip(drop, name, opener)
+            return
+        if re.search(r"\.(?:tar(?:\.(?:gz|bz2|xz))?|tgz|tbz2?|txz)$", name, re.IGNORECASE):
+            with opener() as file, tarfile.open(fileobj=file) as archive:
+                for info in archive:
+                    drop.add(f"{name}/{info.name}", moment, bytes)
+            return
+    except _DAMAGE:
+        drop.damaged.append(name)  # its name may say what it is
+    unpack = _UNPACK.get("." + name.lower().rpartition(".")[2])
+    if unpack is not None:
+        name = name.rpartition(".")[0]
+
+    def head() -> bytes:
+        with opener() as file:
+            content: bytes = (unpack(file) if unpack else file).read(_HEAD)
+            return content
+
+    drop.add(name, moment, head)
+
+
+def _look_into_zip(drop: Drop, name: str, opener: Callable[[], IO[bytes]]) -> None:
+    def head(member: str) -> bytes:
+        with opener() as file, zipfile.ZipFile(file) as archive, archive.open(member) as content:
+            return content.read(_HEAD)
+
+    with opener() as file, zipfile.ZipFile(file) as archive:
+        for info in archive.infolist():
+            moment = "-".join(f"{part:02}" for part in info.date_time[:3])
+            drop.add(f"{name}/{info.filename}", moment, lambda member=info.filename: head(member))  # type: ignore[misc]
+
+
+def _joined(pieces: Iterable[Path]) -> IO[bytes]:
+    """Return the pieces of a split archive as one file; only its names are wanted, and it is let go of at once."""
+    content = io.BytesIO()
+    for piece in pieces:
+        content.write(piece.read_bytes())
+    content.seek(0)
+    return content
+
+
+@dataclass(frozen=True)
+class Taker:
+    """A tap that takes files from the inbox."""
+
+    plugin: Plugin
+    setting: str
+    signs: tuple[Sign, ...]
+
+    @property
+    def label(self) -> str:
+        """Its name for people."""
+        return str(self.plugin.definition.get("label") or self.plugin.name)
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that gives it the path."""
+        return self.plugin.variable({"name": self.setting})
+
+    def why(self, drop: Drop) -> str:
+        """Say why it takes *drop*; empty where it does not."""
+        return next((sign.means for sign in self.signs if sign.fits(drop)), "")
+
+
+def takers(plugins: Iterable[Plugin]) -> list[Taker]:
+    """Return the taps that say what files they take."""
+    found = []
+    for plugin in plugins:
+        said = plugin.definition.get("annotations", {}).get("bronze", {}).get("inbox")
+        if plugin.kind == "extractors" and said:
+            signs = tuple(Sign(**sign) for sign in said["signs"])
+            found.append(Taker(plugin, said["setting"], signs))
+    return found

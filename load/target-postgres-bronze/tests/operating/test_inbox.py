@@ -1,0 +1,184 @@
+"""What is dropped into the inbox is recognised by what it holds, and goes through the tap that it is for."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import tarfile
+import zipfile
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from target_postgres_bronze.operator import running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from operating.conftest import Operator
+
+SIGNS = [
+    {"member": r"(.*/)?player/plays_\d+\.json", "means": "it has plays"},
+    {"member": r".*\.xml", "content": "<Player", "means": "it has a player's file"},
+]
+
+
+@dataclass
+class Runs:
+    """Stands in for the runs of taps, and keeps what they were told."""
+
+    paths: list[str] = field(default_factory=list)
+    outcome: str = running.SUCCEEDED
+    said: list[str] = field(default_factory=list)
+
+    def __call__(
+        self, root: Path, sources: Sequence[str], jobs: int, show: Callable[[Any], None]
+    ) -> list[running.SourceRun]:
+        assert (list(sources), jobs) == (["player"], 1)
+        self.paths.append(os.environ["TAP_PLAYER_PATH"])
+        run = running.SourceRun("player", root / "data" / "logs" / "player.log", self.outcome)
+        run.said = self.said
+        show(run)
+        return [run]
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
+    runs = Runs()
+    monkeypatch.setattr(running, "run_all", runs)
+    return runs
+
+
+@pytest.fixture
+def inbox(operator: Operator) -> Path:
+    """The inbox of a project with one tap that takes files, and one that does not."""
+    entries: list[dict[str, Any]] = [
+        {
+            "name": "tap-player",
+            "label": "Player",
+            "annotations": {"bronze": {"inbox": {"setting": "path", "signs": SIGNS}}},
+        },
+        {"name": "tap-other"},
+    ]
+    for entry in entries:
+        file = operator.root / "plugins" / "extractors" / f"{entry['name']}.meltano.yml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(yaml.safe_dump({"plugins": {"extractors": [entry]}}))
+    folder = operator.root / "data" / "inbox"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def zipped(path: Path, *names: str, day: int = 1) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(zipfile.ZipInfo(name, date_time=(2024, 1, day, 0, 0, 0)), "<Player/>")
+    return path
+
+
+def tarred(path: Path, name: str) -> Path:
+    with tarfile.open(path, "w:gz") as archive:
+        info = tarfile.TarInfo(name)
+        archive.addfile(info, io.BytesIO())
+    return path
+
+
+def test_drops_are_recognised_by_names_and_by_content(operator: Operator, inbox: Path, runs: Runs) -> None:
+    zipped(inbox / "a.zip", "my data/player/plays_1.json")
+    zipped(inbox / "b.zip", "anything.xml")
+    tarred(inbox / "c.tgz", "player/plays_1.json")
+    (inbox / "d.xml").write_text("<?xml version='1.0'?>\n<Player/>")
+    (inbox / "e.xml.gz").write_bytes(gzip.compress(b"<Player/>"))
+    (inbox / "folder" / "player").mkdir(parents=True)
+    (inbox / "folder" / "player" / "plays_7.json").write_text("[]")
+    (inbox / "f.xml").write_text("<Other/>")
+    (inbox / ".hidden.xml").write_text("<Player/>")
+    said = operator("inbox")
+    assert said.code == 0
+    assert sorted(runs.paths) == [
+        str(inbox / name) for name in ("a.zip", "b.zip", "c.tgz", "d.xml", "e.xml.gz", "folder")
+    ]
+    assert "a.zip: Player (it has plays)" in said.out
+    assert "d.xml: Player (it has a player's file)" in said.out
+    assert "f.xml: not recognised. Known are exports of Player." in said.out
+
+
+def test_the_oldest_export_goes_first(operator: Operator, inbox: Path, runs: Runs) -> None:
+    zipped(inbox / "a.zip", "x.xml", day=9)
+    zipped(inbox / "b.zip", "x.xml", day=3)
+    operator("inbox")
+    assert runs.paths == [str(inbox / "b.zip"), str(inbox / "a.zip")]
+
+
+def test_the_pieces_of_a_split_archive_are_one_drop(operator: Operator, inbox: Path, runs: Runs) -> None:
+    content = zipped(inbox / "a.zip", "x.xml").read_bytes()
+    (inbox / "a.zip").unlink()
+    for number, part in enumerate((content[:50], content[50:]), start=1):
+        (inbox / f"a.zip.{number:03}").write_bytes(part)
+    for number in (1, 2):
+        zipped(inbox / f"takeout-{number:03}.zip", "x.xml")
+    operator("inbox")
+    assert sorted(runs.paths) == [str(inbox / "a.zip.001"), str(inbox / "takeout-001.zip")]
+
+
+def test_a_named_path_is_taken_instead(operator: Operator, inbox: Path, runs: Runs, tmp_path: Path) -> None:
+    zipped(inbox / "a.zip", "x.xml")
+    named = zipped(tmp_path / "elsewhere.zip", "x.xml")
+    operator("inbox", str(named))
+    assert runs.paths == [str(named)]
+
+
+def test_a_dry_run_only_says_what_is_recognised(operator: Operator, inbox: Path, runs: Runs) -> None:
+    zipped(inbox / "a.zip", "x.xml")
+    assert "a.zip: Player" in operator("inbox", "--dry-run").out
+    assert runs.paths == []
+
+
+def test_what_came_in_is_said_and_what_was_not_read(operator: Operator, inbox: Path, runs: Runs) -> None:
+    make = operator.bronze
+    file = {"path": "a.zip/odd.bin", "status": "unknown", "reason": "no rule of the tap matches it"}
+    schema = make.schema("_files", key="path")
+    make.load(
+        schema,
+        make.record({**file, "path": "a.zip/x.xml", "status": "parsed"}, "_files"),
+        make.record(file, "_files"),
+        source="player",
+    )
+    runs.said = ["player.plays: 1 read, 1 new, 0 changed, 0 known, 0 rejected, 0.1 s"]
+    zipped(inbox / "a.zip", "x.xml")
+    said = operator("inbox")
+    assert f"  {runs.said[0]}\n" in said.out
+    assert "  a.zip/odd.bin: unknown. no rule of the tap matches it\n" in said.out
+    assert "x.xml: parsed" not in said.out
+
+
+def test_an_export_that_was_read_before_is_said_to_be(operator: Operator, inbox: Path, runs: Runs) -> None:
+    zipped(inbox / "a.zip", "x.xml")
+    assert not runs.said
+    assert "nothing new: it has been read before" in operator("inbox").out
+
+
+def test_a_run_that_fails_is_named_with_its_log_and_the_others_go_on(
+    operator: Operator, inbox: Path, runs: Runs
+) -> None:
+    runs.outcome = running.FAILED
+    zipped(inbox / "a.zip", "x.xml")
+    zipped(inbox / "b.zip", "x.xml")
+    said = operator("inbox")
+    assert said.code == 1
+    assert len(runs.paths) == 2
+    assert "the run failed; what it said is in" in said.err
+
+
+def test_a_damaged_archive_is_said_to_be_one(operator: Operator, inbox: Path, runs: Runs) -> None:
+    (inbox / "a.zip").write_bytes(b"PK\x03\x04")
+    assert "a.zip: damaged or cut off, so not recognised. Get it anew." in operator("inbox").out
+    assert runs.paths == []
+
+
+def test_an_empty_inbox_says_what_to_drop(operator: Operator, inbox: Path) -> None:
+    assert f"{inbox} is empty. Drop an export there: Player." in operator("inbox").out
