@@ -88,7 +88,7 @@ def read_schema(message: Message, extra: Mapping[str, Any]) -> tuple[Stream, dic
     """
     try:
         schema = msgspec.json.decode(bytes(message.schema))
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         schema = None
     if not message.stream or not isinstance(schema, dict):
         raise RejectedError(
