@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
+
+from target_postgres_bronze.landing import Lander
 
 if TYPE_CHECKING:
     from conftest import Bronze
@@ -226,3 +230,43 @@ def test_more_gone_records_than_one_transaction_takes_are_all_recorded(
 
     assert bronze_18.column("raw_id::int", f"{CHANGE} = 'gone'") == list(range(2, 10))
     assert bronze_18.column(CHANGE, "raw_id in ('0', '1')") == ["new", "new"]
+
+
+def test_nothing_is_gone_from_a_run_that_a_signal_stopped(bronze_18: Bronze) -> None:
+    read_all(bronze_18, 1, 2)
+    loader = bronze_18.start(batch_wait_limit_seconds=0)
+    assert loader.stdin is not None
+    assert loader.stdout is not None
+    schema = bronze_18.schema(x_absence="full")
+    loader.stdin.write(bronze_18.lines(schema, *orders(bronze_18, 1), bronze_18.finish(), bronze_18.state(1)))
+    loader.stdin.flush()
+    loader.stdout.readline()
+    loader.send_signal(signal.SIGTERM)
+    loader.wait(timeout=30)
+
+    assert changes(bronze_18) == ["1 new", "2 new"]
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_nothing_seen_is_gone_when_the_connection_breaks_at_the_very_end(
+    bronze_18: Bronze, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    read_all(bronze_18, 1, 2, 3)
+    honest, breaks = Lander._write_gone, [True]
+
+    def write_gone(self: Lander, *arguments: Any) -> int:
+        connection: psycopg.Connection[Any] = arguments[-1]
+        if not breaks:
+            return honest(self, *arguments)
+        breaks.clear()
+        if moment == "after":
+            honest(self, *arguments)
+        connection.close()
+        raise psycopg.OperationalError("lost, and with it the list of what was seen")
+
+    monkeypatch.setattr(Lander, "_write_gone", write_gone)
+    read_all(bronze_18, 1, 2)
+
+    assert "1 gone" not in changes(bronze_18)
+    assert "2 gone" not in changes(bronze_18)
+    assert bronze_18.books()[0] == "succeeded"

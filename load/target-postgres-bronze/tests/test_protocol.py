@@ -29,6 +29,7 @@ BAD_LINES: list[tuple[bytes, str, str]] = [
     (b'{"type": "UPSERT", "stream": "orders", "record": {"id": 1}}', "api", "none that Singer knows"),
     (b'{"type": "STATE"}', "api", "needs a value"),
     (b'{"type": "SCHEMA", "stream": "orders"}', "api", "needs a stream and a schema"),
+    (b'{"type": "SCHEMA", "stream": "other", "schema": {"title": "\xff"}}', "api", "needs a stream and a schema"),
     (b'{"type": "SCHEMA", "schema": {}}', "api", "needs a stream and a schema"),
     (b'{"type": "SCHEMA", "stream": "orders", "schema": [], "key_properties": []}', "api", "needs a stream and a schema"),
     (b'{"type": "SCHEMA", "stream": "orders", "schema": {"x-absence": "often"}}', "api", "x-absence"),
