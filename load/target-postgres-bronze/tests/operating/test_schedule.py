@@ -31,6 +31,7 @@ schedules:
 - {name: old, interval: "@weekly", extractor: tap-shop, loader: target-postgres, transform: skip}
 - {name: by-hand, interval: "@once", job: both}
 """
+LANDED = "INSERT INTO bronze.streams (source, stream, lineage_prefix) VALUES (%s, 'orders', '')"
 FOREIGN = "# mine\n0 5 * * * make coffee\n"
 
 CRONTAB = """#!/bin/sh
@@ -59,6 +60,8 @@ def project(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> Operator:
     for name in ("tap-shop", "tap-two-words"):
         entry = {"plugins": {"extractors": [{"name": name, "namespace": name.replace("-", "_")}]}}
         (operator.root / "plugins" / "extractors" / f"{name}.meltano.yml").write_text(yaml.safe_dump(entry))
+    for source in ("shop", "two_words"):
+        operator.bronze.query(LANDED, source)
     (operator.root / "bin").mkdir()
     monkeypatch.setenv("PATH", str(operator.root / "bin") + os.pathsep + "/bin")
     monkeypatch.setattr(shutil, "which", _which(operator.root / "bin"))
@@ -129,20 +132,15 @@ def test_a_check_is_scheduled_where_somebody_is_to_be_told(
     assert "json://" not in crontab.read_text()
 
 
-def test_a_source_without_its_credentials_is_left_out(
-    project: Operator, crontab: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = [{"name": "token", "sensitive": True, "value": "$SHOP_TOKEN"}]
-    entry = {"name": "tap-shop", "namespace": "tap_shop", "settings": settings}
-    file = project.root / "plugins" / "extractors" / "tap-shop.meltano.yml"
-    file.write_text(yaml.safe_dump({"plugins": {"extractors": [entry]}}))
+def test_a_source_that_has_never_landed_anything_is_left_out(project: Operator, crontab: Path) -> None:
+    project.bronze.query("DELETE FROM bronze.streams WHERE source = 'two_words'")
     answer = project("schedule", "install")
-    assert answer.err == "old: left out, as SHOP_TOKEN is not set in .env.\n"
-    assert "0 0 * * 0" not in crontab.read_text()
-    monkeypatch.setenv("SHOP_TOKEN", "geheim")
-    project("schedule", "install")
-    assert "0 0 * * 0" in crontab.read_text()
-    assert "geheim" not in crontab.read_text()
+    assert answer.err.startswith(
+        "nightly: two_words is left out, as nothing of it has landed yet. Run it once"
+    )
+    assert answer.out == "2 jobs are in cron: nightly, old.\n"
+    assert "operator run shop >" in crontab.read_text()
+    assert "two_words" not in crontab.read_text()
 
 
 def test_show_tells_what_is_due_and_what_is_installed(project: Operator, crontab: Path) -> None:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from target_postgres_bronze import project
-from target_postgres_bronze.operator import alerts, plugins, schedules, session, timers
+from target_postgres_bronze.operator import alerts, schedules, session, timers
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 CHECK: Final = "*/15 * * * *"
+LANDED: Final = "SELECT DISTINCT source FROM bronze.streams"
 TOOL: Final = click.option(
     "--with",
     "tool",
@@ -87,19 +88,22 @@ def remove(tool: str | None) -> None:
 def _jobs(root: Path) -> list[timers.Job]:
     """Return a job per schedule, and one that checks the levels where there is somebody to notify.
 
-    A schedule whose sources all lack their credentials is left out: nobody uses it.
+    A source that has never landed anything is left out: it may lack its credentials, or nobody may want it.
     """
-    variables = project.environment(root)
+    with session.connected() as connection:
+        landed = {row["source"] for row in session.rows(connection, LANDED)}
     named = os.environ.get("MELTANO_ENVIRONMENT")
     before = ("-e", named) if named else ()
     jobs = []
-    secrets = {plugin.name: plugin.secrets() for plugin in plugins.defined(root)}
     for schedule in schedules.defined(root):
-        needed = [secrets.get(schedules.extractor_of(source), []) for source in schedule.sources]
-        if all(names and not any(map(variables.get, names)) for names in needed):
-            click.echo(f"{schedule.name}: left out, as {needed[0][0]} is not set in .env.", err=True)
-        else:
-            jobs.append(timers.Job(schedule.name, schedule.cron, (*before, "run", *schedule.sources)))
-    if jobs and variables.get(alerts.VARIABLE):
+        for source in schedule.sources:
+            if source not in landed:
+                click.echo(
+                    f"{schedule.name}: {source} is left out, as nothing of it has landed yet. Run it once: ./bronze run {source}",
+                    err=True,
+                )
+        if wanted := [source for source in schedule.sources if source in landed]:
+            jobs.append(timers.Job(schedule.name, schedule.cron, (*before, "run", *wanted)))
+    if jobs and project.environment(root).get(alerts.VARIABLE):
         jobs.append(timers.Job("check", CHECK, (*before, "check", "--notify")))
     return jobs
