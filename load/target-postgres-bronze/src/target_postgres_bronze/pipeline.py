@@ -84,13 +84,29 @@ def _land_all(
     config: Mapping[str, Any], source: IO[Any], out: IO[bytes], env: Mapping[str, str], interrupt: Interrupt
 ) -> int:
     settings = read_settings(config)
-    chunks = read_chunks(source, interrupt)
+    session = Session(partial(database.resolve, config, env), read_layout(project.sql_dir()))
+    # while the tap starts: a wrong setting is told at once, and an embedded server is up when the first record comes
+    session.open()
+    try:
+        return _land_chunks(session, settings, read_chunks(source, interrupt), out, env, interrupt)
+    finally:
+        session.close()
+
+
+def _land_chunks(  # noqa: PLR0913, PLR0917 - what a run is made of
+    session: Session,
+    settings: Settings,
+    chunks: Iterator[bytes],
+    out: IO[bytes],
+    env: Mapping[str, str],
+    interrupt: Interrupt,
+) -> int:
     first = _read_beginning(chunks)
     tap = _find_tap(first, settings)
     if not first and not (settings.source or env.get("MELTANO_EXTRACTOR_NAME")):
         return 128 + interrupt.number if interrupt.number else 0
     run = _describe_run(settings, env, tap)
-    work = _Work(config, settings, env, run, out)
+    work = _Work(session, settings, run, out)
     try:
         work.loader.feed(first)
         for chunk in chunks:
@@ -109,9 +125,7 @@ def _land_all(
 class _Work:
     """The parts of one run, put together."""
 
-    def __init__(
-        self, config: Mapping[str, Any], settings: Settings, env: Mapping[str, str], run: Run, out: IO[bytes]
-    ) -> None:
+    def __init__(self, session: Session, settings: Settings, run: Run, out: IO[bytes]) -> None:
         self.settings = settings
         self.run = run
         self.started = time.monotonic()
@@ -119,7 +133,6 @@ class _Work:
         base = _base_folder()
         before = read_hooks(sql / "hooks" / "before_run", settings.before_run_sql, base)
         after = read_hooks(sql / "hooks" / "after_run", settings.after_run_sql, base)
-        session = Session(partial(database.resolve, config, env), read_layout(sql))
         self.archive: Archive = NoArchive()
         if run.archive_path:
             folder = settings.archive_dir or project.archive_dir(base)
