@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,6 +30,21 @@ for statement in sys.argv[2:]:
     connection.execute(statement).fetchall()
 print("ready", flush=True)
 sys.stdin.read()
+"""
+BUSY_BROWSER = """
+import random, sqlite3, sys, time
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.executescript("PRAGMA journal_mode = %s; PRAGMA cache_size = 5; PRAGMA synchronous = OFF" % sys.argv[2])
+connection.executescript("CREATE TABLE rows (text); CREATE TABLE total (n); INSERT INTO total VALUES (0)")
+print("ready", flush=True)
+end = time.monotonic() + 1.5
+while time.monotonic() < end:
+    count = random.randint(1, 100)
+    connection.execute("BEGIN")
+    connection.executemany("INSERT INTO rows VALUES (?)", (("x" * random.randint(1, 3000),) for _ in range(count)))
+    connection.execute("UPDATE total SET n = n + ?", (count,))
+    connection.execute("ROLLBACK" if random.random() < 0.2 else "COMMIT")
+    time.sleep(random.random() * 0.05)
 """
 VISITS = (
     "INSERT INTO {table} ({place}, {time}) WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n LIMIT {n}) "
@@ -113,6 +129,37 @@ def test_what_is_half_written_beside_a_rollback_journal_does_not_come(
     assert state_of(chrome.path.parent) == before
 
 
+@pytest.mark.parametrize("mode", ["DELETE", "WAL"])
+def test_copies_of_a_database_that_is_written_hold_whole_transactions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    monkeypatch.setattr(snapshot, "PAUSE", 0.01)
+    live = tmp_path / "History"
+    counts: list[int] = []
+    command = [sys.executable, "-c", BUSY_BROWSER, str(live), mode]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as browser:
+        assert browser.stdout is not None
+        assert browser.stdout.readline() == b"ready\n"
+        while browser.poll() is None:
+            counts += counted(live, tmp_path / f"copy{len(counts)}")
+    counts += counted(live, tmp_path / "last")
+
+    assert counts == sorted(counts)
+    assert counts[-1] > 0
+
+
+def counted(live: Path, folder: Path) -> list[int]:
+    """Take a copy and count its rows, which have to be as many as it says; nothing if it is too busy."""
+    folder.mkdir(exist_ok=True)
+    try:
+        with closing(snapshot.take(live, folder).connect()) as copy:
+            ((said,), (found,)) = copy.execute("SELECT n FROM total UNION ALL SELECT count(*) FROM rows")
+    except snapshot.SnapshotError:
+        return []
+    assert said == found
+    return [found]
+
+
 def test_a_copy_during_which_the_browser_wrote_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,7 +169,8 @@ def test_a_copy_during_which_the_browser_wrote_is_made_again(
 
     taken = snapshot.take(chrome.path, busy, sleep=pauses.append)
 
-    assert taken.connect().execute("SELECT count(*) FROM urls").fetchone() == (2,)
+    with closing(taken.connect()) as copy:
+        assert copy.execute("SELECT count(*) FROM urls").fetchone() == (2,)
     assert pauses == [snapshot.PAUSE] * 2
 
 

@@ -51,14 +51,16 @@ class Names:
 
     def __init__(self) -> None:
         """Start with nothing seen."""
-        self._seen: set[bytes] = set()
-        self._again: Counter[bytes] = Counter()
+        # 60 bits of each name: a few bytes, as a profile may have a million rows.
+        self._seen: set[int] = set()
+        self._again: Counter[int] = Counter()
 
     def of(self, identity: Sequence[Any]) -> str:
         """Give the name of the next row with this identity: 32 digits, from the second one on with ``#2`` and so on."""
-        digest = hashlib.sha256(dumps(list(identity))).digest()[:16]
-        if digest not in self._seen:
-            self._seen.add(digest)
-            return digest.hex()
-        self._again[digest] += 1
-        return f"{digest.hex()}#{self._again[digest] + 1}"
+        name = hashlib.sha256(dumps(list(identity))).hexdigest()[:32]
+        short = int(name[:15], 16)
+        if short not in self._seen:
+            self._seen.add(short)
+            return name
+        self._again[short] += 1
+        return f"{name}#{self._again[short] + 1}"
