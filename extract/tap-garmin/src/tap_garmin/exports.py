@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from tap_garmin import fitfiles
 from tap_kit.export import ExportStream, Found, Member, Rule, json_items
 
 if TYPE_CHECKING:
@@ -191,8 +190,8 @@ def _moment(value: Any) -> str | None:
         return None
 
 
+FIT = r".*\.fit"
 RULES: tuple[Rule, ...] = (
-    Rule(r".*\.fit", fitfiles.messages),
     *(Rule(pattern, _parser(stream, steps)) for pattern, stream, steps, _ in KINDS),
     *(Rule(pattern, None, reason) for pattern, reason in LEFT_OUT),
 )

@@ -31,6 +31,9 @@ _LOWEST_MOMENT = 0x10000000
 _TIMESTAMP = "253"
 """Number of the timestamp's field, in messages of all kinds."""
 
+_PLAIN = {int, str}
+"""Types of nearly all values; asking for them first is half of the time that :func:`plain` takes."""
+
 Message = tuple[int, dict[Any, Any]]
 """Number of the message's kind, and its fields by name (unknown ones by number)."""
 
@@ -106,6 +109,8 @@ def stored(record: Mapping[str, Any], name: str) -> Any:
 
 def plain(value: Any) -> Any:
     """Make a decoded value one that JSON has: moments become ISO 8601, bytes a list, what is no number text."""
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, list | tuple | bytes):
         return [plain(item) for item in value]
     if isinstance(value, datetime | time):

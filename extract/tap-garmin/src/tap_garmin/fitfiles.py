@@ -6,8 +6,10 @@ import hashlib
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from typing_extensions import override
+
 from tap_garmin.fit import decode, moments
-from tap_kit.export import ExportStream, Found, Member, MemberError
+from tap_kit.export import Envelope, ExportStream, Found, Member, MemberError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -52,6 +54,13 @@ class FitMessages(ExportStream):
         },
     }
 
+    @override
+    def envelope(self, provenance: Mapping[str, Any]) -> Envelope:
+        """Leave out what names the way: a file is the same record in all ways that it may come."""
+        return super().envelope(
+            {name: value for name, value in provenance.items() if name not in _OF_THE_WAY}
+        )
+
     def take(self, provenance: Mapping[str, Any], content: bytes) -> None:
         """Send the messages of a file that was downloaded, and account for it.
 
@@ -66,10 +75,7 @@ class FitMessages(ExportStream):
         member.digest = hashlib.sha256(content).hexdigest()
         self.begin(closes=False)
         self._tap.files.begin(closes=False)
-        # Without the account: a file is the same in all ways that it may come.
-        envelope = self.envelope(
-            {name: value for name, value in provenance.items() if name not in _OF_THE_ACTIVITY}
-        )
+        envelope = self.envelope(provenance)
         status, reason = "parsed", ""
         try:
             for ordinal, found in enumerate(messages(member), start=1):
@@ -80,7 +86,7 @@ class FitMessages(ExportStream):
         self._tap.files.tell("activities", member, status, reason, {self.name: self.count})
 
 
-_OF_THE_ACTIVITY = frozenset({"account", "raw_id", "source_timestamp"})
+_OF_THE_WAY = frozenset({"account", "raw_id", "source_timestamp"})
 
 
 def messages(member: Member) -> Iterator[Found]:
@@ -96,7 +102,12 @@ def messages(member: Member) -> Iterator[Found]:
             told["source_timestamp"] = moment
         yield Found(FitMessages.name, record, told)
     if decoded.problems:
-        raise MemberError(
-            f"{member.path}: damaged after {len(decoded.records)} messages ({decoded.problems[0]}). What could be "
-            "read was sent; copy the file anew if you can."
-        )
+        raise damaged(member, len(decoded.records), decoded.problems[0])
+
+
+def damaged(member: Member, count: int, problem: str) -> MemberError:
+    """Make the sentence about a file that was not read to its end."""
+    return MemberError(
+        f"{member.path}: damaged after {count} messages ({problem}). What could be read was sent; copy the file anew if "
+        "you can."
+    )

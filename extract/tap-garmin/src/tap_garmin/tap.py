@@ -21,9 +21,10 @@ from tap_garmin.activity_parts import PartStream
 from tap_garmin.base import ConnectStream
 from tap_garmin.connect import PACE, Connect
 from tap_garmin.fitfiles import FitMessages
+from tap_garmin.fitpool import FitReader
 from tap_garmin.tokens import FILE_NAME, TokenFile, post_form
 from tap_kit.client import Client
-from tap_kit.export import EXPORT_SETTINGS, ExportTap, Files
+from tap_kit.export import EXPORT_SETTINGS, ExportTap, Files, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,7 +49,6 @@ class TapGarmin(ExportTap):
 
     name = "tap-garmin"
     package_name = "tap-garmin"
-    rules = exports.RULES
     path_required = False
     fail_on_gaps = False  # a feature that the account lacks is no failure; other gaps set it
 
@@ -96,6 +96,12 @@ class TapGarmin(ExportTap):
         ),
         *EXPORT_SETTINGS,
     ).to_dict()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """See :class:`singer_sdk.Tap`."""
+        self._fits = FitReader(self)
+        self.rules = (Rule(exports.FIT, self._fits), *exports.RULES)  # type: ignore[misc] # the reader is this tap's
+        super().__init__(*args, **kwargs)
 
     @override
     def discover_streams(self) -> Sequence[RawStream]:
@@ -180,9 +186,14 @@ class TapGarmin(ExportTap):
 
     def keep_fit(self, provenance: Mapping[str, Any], content: bytes) -> None:
         """Send the messages of a FIT file that was downloaded."""
+        self.fit_messages.take(provenance, content)
+
+    @property
+    def fit_messages(self) -> FitMessages:
+        """The stream of all FIT messages."""
         stream = self.streams[FitMessages.name]
         assert isinstance(stream, FitMessages)  # noqa: S101 - the tap made it
-        stream.take(provenance, content)
+        return stream
 
     @property
     def files(self) -> Files:
@@ -196,7 +207,10 @@ class TapGarmin(ExportTap):
     @override
     def read_exports(self) -> None:
         before = len(self.gaps)
-        super().read_exports()
+        try:
+            super().read_exports()
+        finally:
+            self._fits.close()
         if len(self.gaps) > before:
             self.fail_on_gaps = True  # type: ignore[misc] # this run's alone
 
