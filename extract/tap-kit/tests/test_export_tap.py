@@ -336,6 +336,22 @@ def test_only_the_newest_export_says_what_is_gone(run: Callable[..., Imported], 
     assert ends[-1] == "ACTIVATE_VERSION"
 
 
+def test_an_older_export_that_comes_later_is_marked_and_says_nothing_of_what_is_gone(
+    run: Callable[..., Imported], tmp_path: Path
+) -> None:
+    for name, year in (("new", 2022), ("old", 2021)):
+        with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
+            info = zipfile.ZipInfo("plays.json", date_time=(year, 1, 1, 0, 0, 0))
+            archive.writestr(info, content(year))
+    newer = run(tmp_path / "new.zip")
+    older = run(tmp_path / "old.zip", newer.state)
+    assert moments(older) == [2021]
+    assert [m["provenance"].get("degraded") for m in newer.told("RECORD", "plays")] == [None]
+    assert [m["provenance"].get("degraded") for m in older.told("RECORD", "plays")] == [True]
+    assert newer.ended == {"plays"}
+    assert not older.ended
+
+
 def test_a_deselected_stream_is_not_sent_and_a_deselected_field_is_left_out(
     capsysbinary: pytest.CaptureFixture[bytes], tmp_path: Path
 ) -> None:

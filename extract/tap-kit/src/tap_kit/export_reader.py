@@ -32,12 +32,14 @@ class Plan:
         parsed: Members that are read, and by which rule.
         told: Other members with status and reason.
         keys: Names of its content in the state.
+        is_stale: A later export has been read before, so that what this one says is no news.
     """
 
     export: Export
     parsed: list[tuple[Member, Rule]] = field(default_factory=list)
     told: list[tuple[Member, str, str]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    is_stale: bool = False
 
 
 class ExportReader:
@@ -69,7 +71,8 @@ class ExportReader:
         plans.sort(key=lambda plan: plan.export.moment)
         newest = max((str(seen.get("moment", "")) for seen in self._seen.values()), default="")
         for number, plan in enumerate(plans, start=1):
-            closes = number == len(plans) and plan.export.moment >= newest
+            plan.is_stale = plan.export.moment < newest
+            closes = number == len(plans) and not plan.is_stale
             self._read_export(plan, closes=closes)
             plan.export.close()
         self._tap.progress.close()
@@ -192,7 +195,7 @@ class ExportReader:
             complete &= status in {"ignored", "unknown"}
             finished &= status != "locked"
         for member, rule in plan.parsed:
-            status, reason, records = self._read_member(member, rule)
+            status, reason, records = self._read_member(member, rule, is_stale=plan.is_stale)
             self._files.tell(path, member, status, reason, records)
             complete &= status == "parsed"
             finished &= status in {"parsed", "damaged"}
@@ -204,12 +207,12 @@ class ExportReader:
         if finished:
             self._remember(plan)
 
-    def _read_member(self, member: Member, rule: Rule) -> tuple[str, str, Counter[str]]:
+    def _read_member(self, member: Member, rule: Rule, *, is_stale: bool) -> tuple[str, str, Counter[str]]:
         """Send the records of a member; return what became of it, why, and how many records of which stream."""
         counts: Counter[str] = Counter()
         status, reason = "parsed", ""
         try:
-            self._send(member, rule, counts)
+            self._send(member, rule, counts, is_stale=is_stale)
         except LockedError as error:
             status, reason = "locked", str(error)
         except MemberError as error:
@@ -228,10 +231,12 @@ class ExportReader:
         self._tap.progress.advance(members=1, count=member.size or 0)
         return status, reason, counts
 
-    def _send(self, member: Member, rule: Rule, counts: Counter[str]) -> None:
+    def _send(self, member: Member, rule: Rule, counts: Counter[str], *, is_stale: bool) -> None:
         if rule.parser is None:
             return
         provenance = self._tap.provenance_of(member)
+        if is_stale:
+            provenance["degraded"] = True  # it lands, and what the later export said stays current
         envelopes: dict[str, Envelope] = {}
 
         def envelope(name: str) -> Envelope:
