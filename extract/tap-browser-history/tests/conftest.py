@@ -70,9 +70,9 @@ class Runner:
         self._caplog = caplog
         caplog.set_level(logging.INFO)
 
-    def __call__(self, *profiles: Any, state: Any = None) -> Run:
+    def __call__(self, *profiles: Any, state: Any = None, **settings: Any) -> Run:
         self._caplog.clear()
-        config: dict[str, Any] = {"scratch_dir": str(self.scratch)}
+        config: dict[str, Any] = {"scratch_dir": str(self.scratch), **settings}
         if profiles:
             config["profiles"] = [
                 named if isinstance(named, dict) else {"path": str(named), "label": "browser/Default"}

@@ -161,6 +161,19 @@ def test_a_named_folder_is_searched_for_databases(tmp_path: Path) -> None:
     ]
 
 
+def test_a_copy_is_labelled_by_its_folder_and_read_alone(
+    run: Runner, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    for path in (home / ".config/chromium/Default/History", tmp_path / "laptop/History"):
+        chrome = Chromium(path)
+        chrome.visit(chrome.url())
+
+    outcome = run(path=str(tmp_path / "laptop"))
+
+    assert [account for account, _ in outcome.names("chromium_visits")] == ["laptop"]
+
+
 def test_without_a_label_the_folder_names_the_profile(tmp_path: Path) -> None:
     put(tmp_path, "Default/old.sqlite")
 

@@ -57,12 +57,12 @@ def profiles_of_settings(named: Iterable[Mapping[str, Any]], project: Path) -> l
 def _named_databases(place: Path) -> list[Path]:
     if not place.is_dir():
         if not place.exists():
-            raise TapError(f"Setting 'profiles' names {place}, which does not exist. Correct or remove it.")
+            raise TapError(f"The settings name {place}, which does not exist. Correct or remove it.")
         return [place]
     paths = sorted(path for path in place.rglob("*") if path.name in DATABASES and path.is_file())
     if not paths:
         raise TapError(
-            f"Setting 'profiles' names the folder {place}, in which no file is called {', '.join(DATABASES)}. "
+            f"The settings name the folder {place}, in which no file is called {', '.join(DATABASES)}. "
             "Name the file itself."
         )
     return paths

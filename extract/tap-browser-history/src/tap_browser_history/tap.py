@@ -42,6 +42,12 @@ class TapBrowserHistory(RawTap):
             description="Databases or folders with databases, each with path and perhaps label. Default: all of this machine.",
         ),
         th.Property(
+            "path",
+            th.StringType(nullable=False),
+            title="Copy",
+            description="A database, or a folder with databases, labelled by its folder. Then only it is read.",
+        ),
+        th.Property(
             "scratch_dir",
             th.StringType(nullable=False),
             title="Folder for copies",
@@ -57,7 +63,12 @@ class TapBrowserHistory(RawTap):
     @property
     def is_told_what_to_read(self) -> bool:
         """Whether the settings name profiles, so that one which cannot be read is no matter of course."""
-        return bool(self.config.get("profiles"))
+        return bool(self._named)
+
+    @property
+    def _named(self) -> list[dict[str, str]]:
+        path = self.config.get("path")
+        return [*(self.config.get("profiles") or []), *([{"path": path}] if path else [])]
 
     @cached_property
     def profiles(self) -> list[Profile]:
@@ -66,9 +77,8 @@ class TapBrowserHistory(RawTap):
         Raises:
             TapError: There is none, or one that the settings name does not exist.
         """
-        named = self.config.get("profiles")
-        if named:
-            return profiles_of_settings(named, self._project)
+        if self._named:
+            return profiles_of_settings(self._named, self._project)
         found = profiles_of_machine(sys.platform, Path.home(), os.environ)
         if not found:
             raise TapError(
