@@ -6,6 +6,7 @@ import json
 import logging
 import zipfile
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -177,14 +178,19 @@ class StandIn:
             return answer({"error": {"status": 401, "message": "The access token expired"}}, 401)
         before = request.args.get("before")
         known = sorted(self.plays, key=lambda play: str(play["played_at"]), reverse=True)[: self.remembered]
-        items = [play for play in known if before is None or play["played_at"] < before]
+        items = [play for play in known if before is None or milliseconds(play) < int(before)]
         page = items[: int(request.args["limit"])]
-        cursors = {"after": page[0]["played_at"], "before": page[-1]["played_at"]} if page else None
-        return answer({"items": page, "next": None, "cursors": cursors, "limit": 50})
+        ends = {"after": str(milliseconds(page[0])), "before": str(milliseconds(page[-1]))} if page else None
+        return answer({"items": page, "next": None, "cursors": ends, "limit": 50})
 
     def questions(self) -> list[str]:
         """Paths and queries of what the API was asked."""
         return [request.full_path for request in self.asked if request.path.startswith("/v1")]
+
+
+def milliseconds(play: dict[str, Any]) -> int:
+    """Give the moment of a play as Spotify's cursors do."""
+    return round(datetime.fromisoformat(play["played_at"]).timestamp() * 1000)
 
 
 def answer(content: Any, status: int = 200, **headers: str) -> Response:

@@ -235,13 +235,26 @@ def test_no_login_is_one_sentence(run: Runner, spotify: StandIn) -> None:
     assert "There is no login of Spotify" in sentence
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"a": 1}'])
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", '{"a": 1}', '{"refresh_token": "a", "first": "b", "authorized_at": "soon"}'],
+    ids=["empty", "list", "other", "no date"],
+)
 def test_a_damaged_login_is_one_sentence(run: Runner, spotify: StandIn, project: Path, content: str) -> None:
     (project / "login.json").write_text(content)
 
     (sentence,) = run(**{**spotify.settings, "refresh_token": None, "token_file": "login.json"}).gaps
 
     assert "cannot be read as a login of Spotify" in sentence
+
+
+def test_a_login_that_cannot_be_kept_is_one_sentence(run: Runner, spotify: StandIn, project: Path) -> None:
+    (project / "data").write_text("a file where a folder is needed")
+    spotify.rotates = True
+
+    (sentence,) = run(**spotify.settings).gaps
+
+    assert "The login of Spotify cannot be kept in" in sentence
 
 
 def test_a_token_goes_over_http_to_this_machine_alone(run: Runner, spotify: StandIn) -> None:

@@ -86,7 +86,8 @@ class HistoryStream(RawStream):
                     yield from self.of_book(book)
                 except (sqlite3.Error, OSError, ValueError) as error:
                     self.report_gap(
-                        f"Profile {book.profile.label}: {self.name} cannot be read ({error}), layout {book.layout}."
+                        f"Profile {book.profile.label}: {self.name} cannot be read ({error}), layout {book.layout}. "
+                        "The other streams are read; look for a newer version of the tap."
                     )
 
     def of_book(self, book: Book) -> Iterator[Raw]:

@@ -148,7 +148,7 @@ class SafariBookmarks(FileBookmarks):
     kind = "safari"
     file = "Bookmarks.plist"
     children = "Children"
-    identity = ("/node/WebBookmarkUUID", "/node/URLString")
+    identity = ("/node/WebBookmarkUUID",)
     schema = schema(
         _PLACE
         | {

@@ -231,7 +231,7 @@ class ChromiumDownloads(HistoryStream):
         Part("download", "downloads"),
         Part("url_chain", "downloads_url_chains", '"id" = :main', many=True),
     )
-    identity = ("/download/guid", "/download/start_time", "/download/target_path")
+    identity = ("/download/guid", "/download/start_time")
     clock = ("/download/start_time", since_1601)
     volatile = (
         "/download/id",

@@ -93,19 +93,31 @@ class LoginFile:
         """
         try:
             content = loads(self.path.read_bytes())
-            return Login(**{name: str(value) for name, value in content.items()})
-        except FileNotFoundError:
+            login = Login(**{name: str(value) for name, value in content.items()})
+            datetime.fromisoformat(login.authorized_at or "1970-01-01")
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError, TypeError, AttributeError):
             raise TapError(f"{self.path} cannot be read as a login of Spotify. Remove it. {LOG_IN}") from None
+        return login
 
     def write(self, login: Login) -> None:
-        """Keep a login; the file is whole at any moment."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=self.path.name)  # with mode 0600
-        with os.fdopen(handle, "wb") as file:
-            file.write(dumps(asdict(login)))
-        Path(name).replace(self.path)
+        """Keep a login; the file is whole at any moment.
+
+        Raises:
+            TapError: The file cannot be written.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=self.path.name)  # with mode 0600
+            with os.fdopen(handle, "wb") as file:
+                file.write(dumps(asdict(login)))
+            Path(name).replace(self.path)
+        except OSError as error:
+            raise TapError(
+                f"The login of Spotify cannot be kept in {self.path} ({error.strerror}). Make its folder writable, and "
+                "log in again: Spotify may not accept the old one any more."
+            ) from None
 
 
 @dataclass
