@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tap_garmin.fit import decode
-from tap_garmin.standin.fitmaker import ENUM, UINT16, UINT32, FitMaker, activity_fit, seconds
+from tap_garmin.standin.fitmaker import activity_fit, monitoring_fit
 
 START = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 RUNS, SMALL = 20, 200
@@ -32,14 +32,8 @@ def make(folder: Path) -> None:
         start = START + timedelta(days=number)
         (folder / f"run{number}.fit").write_bytes(activity_fit(start, 3600, step=1))
     for number in range(SMALL):
-        maker = FitMaker()
-        begin = seconds(START + timedelta(hours=number))
-        maker.define(0, 103, [(253, UINT32)])
-        maker.write(0, begin)
-        maker.define(1, 55, [(26, UINT16), (5, ENUM)])
-        for minute in range(300):
-            maker.write(1, (begin + 60 * minute) & 0xFFFF, 6)
-        (folder / f"monitoring{number}.fit").write_bytes(maker.finish())
+        content = monitoring_fit(START + timedelta(hours=number), minutes=300)
+        (folder / f"monitoring{number}.fit").write_bytes(content)
 
 
 def report(what: str, contents: list[bytes], messages: int, cpu: float, wall: float) -> None:

@@ -263,7 +263,17 @@ def test_a_manual_activity_has_no_original_and_that_is_no_error(runner: Runner) 
     assert outcome.bookmark("activity_files")["todo"] == []
 
 
-@pytest.mark.parametrize("body", [b"PK\x03\x04junk", b"PK"], ids=["damaged", "two bytes"])
+def _spoilt() -> bytes:
+    """A zip whose packed bytes were changed under way."""
+    packed = BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.fit", bytes(range(256)) * 8)
+    content = bytearray(packed.getvalue())
+    content[40:50] = b"\xff" * 10
+    return bytes(content)
+
+
+@pytest.mark.parametrize("body", [b"PK\x03\x04junk", b"PK", _spoilt()], ids=["cut", "two bytes", "spoilt"])
 def test_a_damaged_zip_stays_due(runner: Runner, ids: list[int], body: bytes) -> None:
     runner.standin.inject(f"files/activity/{ids[3]}", Reply(200, body, "application/x-zip-compressed"))
     outcome = runner.run("activities", "activity_files")

@@ -259,3 +259,15 @@ def test_a_hidden_day_is_an_error_and_no_day_of_zeros(runner: Runner) -> None:
     outcome = runner.run("daily_summary")
     assert "privacyProtected" in outcome.gaps[0]
     assert back(0) not in outcome.raw_ids("daily_summary")
+
+
+def test_the_files_of_each_day_are_fetched_on_demand_and_decoded(runner: Runner) -> None:
+    streams = ("wellness_files", "fit_messages")
+    assert runner.run(*streams).records("wellness_files") == []
+    runner.standin.account.unworn.add(date.fromisoformat(back(170)))
+    outcome = runner.run(*streams, wellness_files=True, start_date=back(180))
+    files = {record["day"]: record for record in outcome.records("wellness_files")}
+    assert (min(files), max(files), back(170) in files) == (back(180), back(0), False)
+    old = [r for r in outcome.records("fit_messages") if r["file_sha256"] == files[back(180)]["sha256"]]
+    assert {record["message"] for record in old} == {"monitoring_info", "monitoring"}
+    assert outcome.gaps == []

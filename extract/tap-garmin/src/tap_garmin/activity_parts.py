@@ -6,12 +6,8 @@ interruption or a refusal costs one request and no activity.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import zipfile
 from datetime import timedelta
 from http import HTTPStatus
-from io import BytesIO
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
@@ -21,6 +17,7 @@ from tap_garmin.activities import Activities, add_to
 from tap_garmin.base import ConnectStream, listed, odd_shape
 from tap_garmin.connect import NotAvailableError
 from tap_garmin.daystream import OUTAGE, named
+from tap_garmin.originals import Originals, unpacked
 from tap_kit import AnswerError
 
 if TYPE_CHECKING:
@@ -32,9 +29,6 @@ if TYPE_CHECKING:
 
 REREAD = timedelta(days=90)
 """Once a month the details of these days are read again: text, gear and images are not in the list."""
-
-LARGEST_MEMBER = 200_000_000
-"""Bytes; the original of one activity is a few megabytes at most."""
 
 
 class PartStream(ConnectStream):
@@ -255,61 +249,20 @@ class ActivityFiles(PartStream):
     def __init__(self, tap: TapGarmin) -> None:
         """Keep no file yet."""
         super().__init__(tap)
-        self._fits: list[tuple[dict[str, Any], bytes]] = []
+        self._originals = Originals(tap)
 
     @override
     def parts(self, activity: str) -> Iterator[Raw]:
         answer = self.connect.download(self.path.format(id=activity))
         if answer is None:
             return
-        for name, content in _members(answer, activity):
-            sha256 = hashlib.sha256(content).hexdigest()
-            record = self.part(
-                answer,
-                {
-                    "activity_id": int(activity),
-                    "sha256": sha256,
-                    "name": name,
-                    "size": len(content),
-                    "content": base64.b64encode(content).decode(),
-                },
-                activity,
-                sha256,
-            )
-            record.provenance |= {"file_path": name, "file_hash": sha256, "file_size": len(content)}
-            if name.lower().endswith(".fit"):
-                self._fits.append((record.provenance, content))
-            yield record
+        for original in unpacked(answer.body, f"the original of activity {activity}"):
+            payload = {"activity_id": int(activity), **original.payload}
+            yield self._originals.told(self.part(answer, payload, activity, original.sha256), original)
 
     @override
     def sent(self) -> None:
-        fits, self._fits = self._fits, []
-        for provenance, content in fits:
-            self._tap.keep_fit(provenance, content)
-
-
-def _members(answer: Answer, activity: str) -> list[tuple[str, bytes]]:
-    """Take the files out of a download; what is no zip counts as the file itself.
-
-    Raises:
-        FatalAPIError: The zip is damaged, or a member is far larger than such files are.
-    """
-    if not answer.body.startswith(b"PK"):
-        suffix = "fit" if answer.body[8:12] == b".FIT" else "bin"
-        return [(f"{activity}.{suffix}", answer.body)]
-    try:
-        with zipfile.ZipFile(BytesIO(answer.body)) as archive:
-            infos = [info for info in archive.infolist() if not info.is_dir()]
-            if sum(info.file_size for info in infos) > LARGEST_MEMBER:
-                raise FatalAPIError(
-                    f"The original of activity {activity} unpacks to more than 200 MB; left out."
-                )
-            return [(info.filename, archive.read(info)) for info in infos]
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
-        raise FatalAPIError(
-            f"The original of activity {activity} came as a damaged zip ({type(error).__name__}). It is fetched again "
-            "in the next run."
-        ) from None
+        self._originals.sent()
 
 
 ALL = (

@@ -50,6 +50,14 @@ class DayStream(ConnectStream):
         del content
         return None
 
+    def ask(self, day: date) -> Answer | None:
+        """Ask for a day; None where there is nothing."""
+        parameters = {name: self._filled(value, day) for name, value in self.parameters.items()}
+        return self.connect.get(self._filled(self.path, day), parameters)
+
+    def sent(self) -> None:
+        """Do what has to follow the records of a day, before the state says that it is done."""
+
     def items(self, answer: Answer, day: date) -> Iterator[Raw]:
         """Yield the records of a day's answer."""
         if answer.content in (None, {}, []):
@@ -100,10 +108,9 @@ class DayStream(ConnectStream):
 
     def _day(self, calendar: Calendar, day: date) -> Iterator[Raw]:
         """Read a day; a failure is noted, and too many in a row end the stream."""
-        parameters = {name: self._filled(value, day) for name, value in self.parameters.items()}
         try:
-            answer = self.connect.get(self._filled(self.path, day), parameters)
-            records = list(self.items(answer, day))
+            answer = self.ask(day)
+            records = list(self.items(answer, day)) if answer else []
         except (FatalAPIError, RetriableAPIError) as error:
             tries = calendar.failed(day)
             self._in_a_row += 1
@@ -115,6 +122,7 @@ class DayStream(ConnectStream):
             return
         self._in_a_row = 0
         yield from records
+        self.sent()
         calendar.succeeded(day)
 
     def _filled(self, text: str, day: date) -> str:

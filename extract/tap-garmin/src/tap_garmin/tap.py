@@ -20,6 +20,7 @@ from tap_garmin.activities import Activities
 from tap_garmin.activity_parts import PartStream
 from tap_garmin.base import ConnectStream
 from tap_garmin.connect import PACE, Connect
+from tap_garmin.dayfiles import WellnessFiles
 from tap_garmin.fitfiles import FitMessages
 from tap_garmin.fitpool import FitReader
 from tap_garmin.tokens import FILE_NAME, TokenFile, post_form
@@ -27,7 +28,7 @@ from tap_kit.client import Client
 from tap_kit.export import EXPORT_SETTINGS, ExportTap, Files, Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from singer_sdk import Stream
 
@@ -81,6 +82,13 @@ class TapGarmin(ExportTap):
             description="Days that are read again once a month, before Garmin forgets their detail; 0 for none.",
         ),
         th.Property(
+            "wellness_files",
+            th.BooleanType,
+            default=False,
+            title="Files of each day",
+            description="Fetch the files that the watch wrote on each day, for detail that Garmin has forgotten; a request a day.",
+        ),
+        th.Property(
             "api_url",
             th.StringType(nullable=False),
             default="https://connectapi.garmin.com",
@@ -105,7 +113,7 @@ class TapGarmin(ExportTap):
 
     @override
     def discover_streams(self) -> Sequence[RawStream]:
-        connect = (*wellness.DETAILED, *wellness.OTHERS, Activities, *activity_parts.ALL)
+        connect = (*wellness.DETAILED, *wellness.OTHERS, Activities, *activity_parts.ALL, WellnessFiles)
         return [
             *(stream(self) for stream in (*connect, *ranges.ALL, *lists.ALL)),
             FitMessages(self),
@@ -123,7 +131,7 @@ class TapGarmin(ExportTap):
         if self._streams is None:
             found = super().streams
             first = (*lists.ALL, Activities, *wellness.DETAILED, *wellness.OTHERS)
-            order = [stream.name for stream in (*first, *activity_parts.ALL, *ranges.ALL)]
+            order = [stream.name for stream in (*first, *activity_parts.ALL, *ranges.ALL, WellnessFiles)]
             self._streams = {**{name: found[name] for name in order}, **found}
             for logger in (self.logger, *(stream.logger for stream in found.values())):
                 logger.addFilter(_DISCREET)
@@ -183,10 +191,6 @@ class TapGarmin(ExportTap):
         for stream in self.streams.values():
             if isinstance(stream, PartStream) and stream.name != but and "todo" in stream.stream_state:
                 stream.put_on_list(activities)
-
-    def keep_fit(self, provenance: Mapping[str, Any], content: bytes) -> None:
-        """Send the messages of a FIT file that was downloaded."""
-        self.fit_messages.take(provenance, content)
 
     @property
     def fit_messages(self) -> FitMessages:

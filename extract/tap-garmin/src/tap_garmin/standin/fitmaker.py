@@ -112,10 +112,31 @@ def activity_fit(start: datetime, length: int, step: int = 60) -> bytes:
     return maker.finish()
 
 
+def monitoring_fit(start: datetime, minutes: int = 60) -> bytes:
+    """Make a file as a watch writes them around the clock: what it was doing, each minute."""
+    maker = FitMaker()
+    begin = seconds(start)
+    maker.define(0, 103, [(253, UINT32)])
+    maker.write(0, begin)
+    maker.define(1, 55, [(26, UINT16), (5, ENUM)])
+    for minute in range(1, minutes + 1):
+        maker.write(1, (begin + 60 * minute) & 0xFFFF, 6)
+    return maker.finish()
+
+
+def monitoring_zip(start: datetime) -> bytes:
+    """Make the download of a day: a zip with what the watch wrote."""
+    return _zipped(f"{seconds(start)}_WELLNESS.fit", monitoring_fit(start))
+
+
 @cache
 def activity_zip(number: int, start: datetime, length: int) -> bytes:
     """Make the download of an activity: a zip with its file."""
+    return _zipped(f"{number}_ACTIVITY.fit", activity_fit(start, length))
+
+
+def _zipped(name: str, content: bytes) -> bytes:
     packed = BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(zipfile.ZipInfo(f"{number}_ACTIVITY.fit"), activity_fit(start, length))
+        archive.writestr(zipfile.ZipInfo(name), content)
     return packed.getvalue()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_garmin.standin import wellness
 from tap_garmin.standin.account import DEVICE, NAME, PROFILE, ZONE
+from tap_garmin.standin.fitmaker import monitoring_zip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -182,6 +183,13 @@ def _original(account: Account, asked: Mapping[str, str]) -> Reply:
     return Reply(200, content, "application/x-zip-compressed")
 
 
+def _day_files(account: Account, asked: Mapping[str, str]) -> Reply:
+    day = date.fromisoformat(asked["day"])
+    if not account.has_data(day):
+        return Reply(404, {"message": "Not found"})
+    return Reply(200, monitoring_zip(account.bounds(day)[0]), "application/x-zip-compressed")
+
+
 # Lists
 
 
@@ -229,6 +237,7 @@ _OTHERS: dict[str, Callable[[Account, Mapping[str, str]], Reply]] = {
     ),
     r"/activity-service/activity/(?P<id>\d+)(?:/(?P<part>\w+))?": _activity,
     r"/download-service/files/activity/(?P<id>\d+)": _original,
+    rf"/download-service/files/wellness/{_DAY}": _day_files,
     "/userprofile-service/socialProfile": _profile,
     "/userprofile-service/userprofile/user-settings": _constant(
         {"id": PROFILE, "userData": {"weight": 71000.0}}
