@@ -13,7 +13,7 @@ import pytest
 
 from tap_browser_history.tap import TapBrowserHistory
 
-sys.path.append(str(Path(__file__).parent))
+sys.path.append(str(Path(__file__).parent))  # for browsers.py: importlib mode puts no folder of tests there
 
 
 @pytest.fixture(autouse=True)
