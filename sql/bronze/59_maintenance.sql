@@ -29,7 +29,7 @@ btrees AS (
     INNER JOIN pg_stats AS s ON n.nspname = s.schemaname AND t.relname = s.tablename AND a.attname = s.attname
     INNER JOIN pg_am AS m ON m.amname = 'btree'
     INNER JOIN pg_class AS x ON o.oid = x.oid AND m.oid = x.relam
-    WHERE o.relkind = 'i'
+    WHERE o.relkind = 'i' AND o.reltuples > 0
     GROUP BY o.name, o.relpages, o.reltuples
 )
 

@@ -103,6 +103,10 @@ def test_a_folder_that_cannot_be_written_leaves_nothing_behind(orders: Operator)
     assert list(orders.root.glob("**/*.part")) == []
 
 
+def test_a_backup_does_not_go_into_what_it_saves(orders: Operator) -> None:
+    assert "lies in" in orders("backup", "data/bronze/saved").err
+
+
 def test_programs_of_the_servers_version_or_the_next_newer_one_are_taken() -> None:
     assert pgtools.find("pg_dump", 17).endswith("pginstall18/bin/pg_dump")
     assert pgtools.find("pg_dump", 16).endswith("pginstall/bin/pg_dump")

@@ -108,6 +108,14 @@ def test_the_current_versions_of_one_stream_are_exported_compressed(orders: Oper
     assert "exists already" in orders("export", "shop", "--output", str(output)).err
 
 
+def test_an_export_that_fails_leaves_no_part_of_a_file(orders: Operator) -> None:
+    output = orders.root / "out.parquet"
+    orders.bronze.query("ALTER TABLE bronze_shop RENAME TO bronze_gone")
+    orders.bronze.query("DROP VIEW bronze_shop_current")
+    assert orders("export", "shop", "--format", "parquet", "--output", str(output)).code == 1
+    assert not output.exists()
+
+
 def test_parquet_has_every_column(orders: Operator) -> None:
     from pyarrow import parquet  # noqa: PLC0415 - used here alone
 

@@ -11,8 +11,11 @@ import pytest
 import yaml
 
 from target_postgres_bronze.operator import meltano
+from target_postgres_bronze.operator.reconciling import Reconciler
 
 if TYPE_CHECKING:
+    import psycopg
+
     from operating.conftest import Answer, Operator
 
 ROWS = "SELECT count(*) FROM bronze_shop"
@@ -123,6 +126,29 @@ def test_lines_that_cannot_be_read_are_counted(orders: Operator) -> None:
     answer = reconcile(orders, path)
     assert answer.code == 0
     assert "1 lines could not be read." in answer.err
+
+
+def test_a_connection_that_breaks_makes_nothing_gone(
+    orders: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once = iter([True])
+
+    def compare(self: Reconciler, part: Any, connection: psycopg.Connection[Any]) -> list[int]:
+        found = compared(self, part, connection)
+        if next(once, False):
+            orders.bronze.query(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = %s",
+                orders.bronze.env["PG_DB"],
+            )
+        return found
+
+    compared = Reconciler._compare_part
+    monkeypatch.setattr(Reconciler, "_compare_part", compare)
+    path = source(orders, order(orders, 0), order(orders, 5))
+    answer = reconcile(orders, path)
+    assert answer.code == 1
+    assert "what is gone there cannot be told" in answer.err
+    assert orders.bronze.query("SELECT raw_id, verdict FROM bronze.differences") == [("5", "missing")]
 
 
 def test_a_source_of_which_nothing_is_here_is_a_sentence(orders: Operator) -> None:

@@ -89,7 +89,10 @@ def test_schedules_stand_in_cron_beside_foreign_entries(project: Operator, cront
     lines = crontab.read_text().removeprefix(FOREIGN).splitlines()
     assert lines[0] == f"# >>> bronze {project.root}"
     assert lines[1].startswith(f"7 4 * * * cd {project.root} && ")
-    assert lines[1].endswith("-m target_postgres_bronze.operator run shop two_words >/dev/null 2>&1")
+    assert lines[1].endswith(
+        "-m target_postgres_bronze.operator run shop two_words >>data/logs/schedule.log 2>&1"
+    )
+    assert (project.root / "data" / "logs").is_dir()
     assert lines[2].startswith("0 0 * * 0 ")
     assert lines[3:] == [f"# <<< bronze {project.root}"]
 

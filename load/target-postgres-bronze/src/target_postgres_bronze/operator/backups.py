@@ -59,6 +59,11 @@ def back_up(target: Target, places: Places, folder: Path, *, verify: bool) -> Pa
     Raises:
         OperatorError: It cannot be made, or what was restored differs.
     """
+    for place in (places.archive, places.state.parent):
+        if place.resolve() in [folder.resolve(), *folder.resolve().parents]:
+            raise OperatorError(
+                f"{folder} lies in {place}, which is saved. Name a folder elsewhere, best on another disk."
+            )
     with session.connected(target) as connection:
         name = connection.info.dbname
         stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"

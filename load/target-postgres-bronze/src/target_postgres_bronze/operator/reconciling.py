@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from target_postgres_bronze.batch import Batch
 from target_postgres_bronze.errors import RejectedError
 from target_postgres_bronze.messages import read_message
+from target_postgres_bronze.operator.session import OperatorError
 from target_postgres_bronze.records import RecordReader
 from target_postgres_bronze.streams import read_schema
 
@@ -74,6 +75,8 @@ class Reconciler:
         self._names: dict[int, tuple[str, str]] = {}
         self._batch = Batch()
         self._read = self._rejected = 0
+        self._is_broken = False
+        session.on_reconnect = self._broken
         self.number: int = self._ask(OPEN, source, stream, first_day, last_day)[0]
 
     def take(self, lines: Iterable[bytes]) -> None:
@@ -86,14 +89,25 @@ class Reconciler:
         self._compare()
 
     def finish(self) -> None:
-        """Note what is here and was not seen there: the tap has read everything."""
-        known = [number for number in self._names if number > 0]
-        self._do(
-            lambda connection: connection.execute(
-                "SELECT bronze.compare_absent(%s, %s)", [self.number, known]
-            )
-        )
+        """Note what is here and was not seen there: the tap has read everything.
+
+        Raises:
+            OperatorError: The connection broke in the meantime, and what was seen is forgotten.
+        """
+        self._do(self._note_absent)
         self._do(lambda connection: connection.execute(CLOSE, [self.number]))
+
+    def _broken(self, _connection: psycopg.Connection[Any]) -> None:
+        self._is_broken = True
+
+    def _note_absent(self, connection: psycopg.Connection[Any]) -> None:
+        if self._is_broken:
+            raise OperatorError(
+                "The connection to the database broke during the comparison, so what is gone there cannot be told. "
+                "What is missing or differs is in bronze.differences; reconcile again for the rest."
+            )
+        known = [number for number in self._names if number > 0]
+        connection.execute("SELECT bronze.compare_absent(%s, %s)", [self.number, known])
 
     def _take(self, line: bytes) -> None:
         try:

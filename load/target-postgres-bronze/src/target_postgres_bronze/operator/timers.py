@@ -21,6 +21,8 @@ from target_postgres_bronze.operator.session import OperatorError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+#: What cron's jobs print, from the project's folder.
+LOGS: Final = "data/logs"
 DAYS: Final = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 #: First value of each field of a cron expression; steps count from it.
 FIRST: Final = (0, 0, 1, 1, 0)
@@ -84,6 +86,7 @@ class Cron:
     def install(self, jobs: Sequence[Job]) -> None:
         """Put *jobs* in place of those between the project's marks."""
         before, _, after = self._parts()
+        (self._root / LOGS).mkdir(parents=True, exist_ok=True)
         block = [self._begin, *map(self._line, jobs), self._end] if jobs else []
         text = "".join(f"{line}\n" for line in [*before, *block, *after])
         done = subprocess.run(["crontab", "-"], check=False, input=text, text=True, capture_output=True)
@@ -95,7 +98,9 @@ class Cron:
         return self._parts()[1]
 
     def _line(self, job: Job) -> str:
-        command = f"cd {shlex.quote(str(self._root))} && {shlex.join(job.command())} >/dev/null 2>&1"
+        command = (
+            f"cd {shlex.quote(str(self._root))} && {shlex.join(job.command())} >>{LOGS}/schedule.log 2>&1"
+        )
         return f"{job.cron} {command}".replace("%", r"\%")
 
     def _parts(self) -> tuple[list[str], list[str], list[str]]:

@@ -74,25 +74,38 @@ def _rows(relation: str) -> Any:
 
 @contextlib.contextmanager
 def _opened(output: Path | None) -> Iterator[IO[bytes]]:
-    """Open the file for writing; one that is there already is not overwritten."""
+    """Open the file for writing; one that is there already is not overwritten, and a part of one does not stay."""
     if output is None:
         yield sys.stdout.buffer
         return
     try:
-        with output.open("xb") as file:
-            if output.suffix == COMPRESSED:
-                import zstandard  # noqa: PLC0415 - used here alone
-
-                with zstandard.ZstdCompressor(write_checksum=True).stream_writer(file) as writer:
-                    yield writer
-            else:
-                yield file
+        file = output.open("xb")
     except FileExistsError:
         raise session.OperatorError(f"{output} exists already. Name another file.") from None
     except OSError as error:
         raise session.OperatorError(
             f"{output} cannot be written: {error.strerror}. Correct --output."
         ) from error
+    try:
+        with file, _packed(file, output) as out:
+            yield out
+    except OSError as error:
+        output.unlink()
+        raise session.OperatorError(
+            f"{output} cannot be written: {error.strerror}. Free the disk."
+        ) from error
+    except BaseException:
+        output.unlink()
+        raise
+
+
+def _packed(file: IO[bytes], output: Path) -> contextlib.AbstractContextManager[IO[bytes]]:
+    """Return where to write so that *file* is compressed if its name says so."""
+    if output.suffix != COMPRESSED:
+        return contextlib.nullcontext(file)
+    import zstandard  # noqa: PLC0415 - used here alone
+
+    return zstandard.ZstdCompressor(write_checksum=True).stream_writer(file, closefd=False)
 
 
 def _write_lines(

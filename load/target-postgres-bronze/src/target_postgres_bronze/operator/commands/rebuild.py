@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,8 +14,6 @@ from target_postgres_bronze.operator.commands.backup import places
 
 if TYPE_CHECKING:
     from target_postgres_bronze.database import Target
-
-SIGNALLED: Final = 128
 
 
 @click.command(
@@ -32,7 +30,7 @@ SIGNALLED: Final = 128
 def command(source: str, name: str) -> None:
     """Land every run of SOURCE again from the raw archive, oldest first, into another database."""
     root = project.find_root()
-    config = meltano.loader_config(root) | {"archive": False}
+    config = meltano.loader_config(root) | {"archive": False, "max_rejected_share": 1, "max_invalid_share": 1}
     found = archives.files(places(root).archive, source)
     if not found:
         raise session.OperatorError(
@@ -51,9 +49,10 @@ def command(source: str, name: str) -> None:
         for file in runs:
             with archives.ArchiveReader(file) as messages:
                 code = loading.land(source, messages, settings, env)
-            if code > SIGNALLED:
+            if code:
                 raise session.OperatorError(
-                    f"Stopped. {target.display} holds a part of {source}: drop it, and rebuild again."
+                    f"{file.name} was not landed (exit code {code}, see above). {target.display} holds a part of {source}: drop it, and "
+                    "rebuild again."
                 )
     with session.connected(target) as connection:
         (total,) = session.rows(connection, "SELECT * FROM bronze.fingerprint(%s)", source)
