@@ -5,6 +5,7 @@ Order of things: bytes to the raw archive, lines to a batch, the batch to the da
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from functools import partial
@@ -196,9 +197,7 @@ class Loader:
 
     def _handle(self, message: Message) -> None:
         if message.type == "STATE":
-            if not bytes(message.value):
-                raise RejectedError("a STATE message needs a value", "api")
-            self._batch.state = bytes(message.value)
+            self._batch.state = _state_value(bytes(message.value))
         elif message.type == "SCHEMA":
             self._schema(message)
         elif message.type == "ACTIVATE_VERSION":
@@ -259,3 +258,14 @@ class Loader:
             )
             return
         self._lander.record_gone(stream, stream.window)
+
+
+def _state_value(value: bytes) -> bytes:
+    """Return the value of a STATE message, which Meltano has to be able to read again."""
+    if not value:
+        raise RejectedError("a STATE message needs a value", "api")
+    try:
+        json.loads(value)
+    except (ValueError, RecursionError):
+        raise RejectedError("the value of a STATE message is no JSON", "api") from None
+    return value
