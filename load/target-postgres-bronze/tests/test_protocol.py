@@ -27,6 +27,8 @@ BAD_LINES: list[tuple[bytes, str, str]] = [
     (b'{"type": "RECORD", "stream": 7, "record": {"id": 1}}', "api", "no Singer message"),
     (b'{"type": "RECORD", "stream": "orders", "record": {"id": 1}, "provenance": "file"}', "api", "provenance"),
     (b'{"type": "UPSERT", "stream": "orders", "record": {"id": 1}}', "api", "none that Singer knows"),
+    (b'{"type": "STATE", "value": "\x00"}', "api", "is no JSON"),
+    (b'{"type": "STATE", "value": "\xff"}', "api", "is no JSON"),
     (b'{"type": "STATE"}', "api", "needs a value"),
     (b'{"type": "SCHEMA", "stream": "orders"}', "api", "needs a stream and a schema"),
     (b'{"type": "SCHEMA", "stream": "other", "schema": {"title": "\xff"}}', "api", "needs a stream and a schema"),
