@@ -103,6 +103,9 @@ class Runner:
     store: Path
     state: dict[str, Any] = field(default_factory=dict)
     waits: list[float] = field(default_factory=list)
+    interval: float = 0.0
+    """Seconds between two states."""
+
     lines: list[bytes] = field(default_factory=list)
     """What the last run wrote."""
 
@@ -128,10 +131,11 @@ class Runner:
 
     def tap(self, config: dict[str, Any], writer: Lines) -> TapGarmin:
         clock = self.standin.account.clock
-        waits = self.waits
+        waits, interval = self.waits, self.interval
 
         class TapInTest(TapGarmin):
             post = staticmethod(post)
+            state_interval = interval
 
             @cached_property
             @override

@@ -126,6 +126,16 @@ def test_a_list_shorter_than_garmin_counts_deletes_nothing(runner: Runner, ids: 
     assert outcome.failed
 
 
+def test_what_garmin_counts_and_never_lists_is_told_once(runner: Runner, ids: list[int]) -> None:
+    outcomes = []
+    for _ in range(3):
+        later(runner, 7)
+        runner.standin.inject("activities/count", Reply(200, {"totalCount": len(ids) + 1}))
+        outcomes.append(runner.run("activities"))
+    assert [outcome.failed for outcome in outcomes] == [True, False, False]
+    assert [closed(outcome) for outcome in outcomes] == [False, True, True]
+
+
 def test_an_empty_list_deletes_nothing(runner: Runner, ids: list[int]) -> None:
     runner.run("activities")
     runner.standin.inject("activities/count", Reply(200, {"totalCount": 0}))
@@ -208,6 +218,19 @@ def test_another_persons_activity_is_left_out_without_failing_the_run(runner: Ru
     outcome = runner.run("activities", "activity_splits")
     assert not outcome.failed
     assert "answered 403" in outcome.gaps[0]
+    assert len(outcome.records("activity_splits")) == len(ids) - 1
+    assert outcome.bookmark("activity_splits")["todo"] == []
+
+
+def test_activities_that_fail_for_ever_hold_up_no_other(runner: Runner, ids: list[int]) -> None:
+    for number in ids[-4:]:  # the youngest, which are first on the list
+        runner.standin.inject(f"activity/{number}/splits", *[Reply(400)] * 9)
+    read: set[int] = set()
+    for _ in range(3):
+        outcome = runner.run("activities", "activity_splits")
+        read |= {record["activityId"] for record in outcome.records("activity_splits")}
+    assert read == set(ids[:-4])
+    assert set(outcome.bookmark("activity_splits")["todo"]) == {str(number) for number in ids[-4:]}
 
 
 def test_a_stream_that_is_selected_later_takes_all_activities(runner: Runner, ids: list[int]) -> None:

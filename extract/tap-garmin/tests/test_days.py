@@ -52,7 +52,13 @@ def test_the_first_window_reaches_back_from_yesterday() -> None:
 
 
 def test_a_bookmark_that_fell_behind_opens_the_window() -> None:
-    assert calendar(bookmark="2026-01-10").window(14, None, date_of).first == date(2025, 12, 27)
+    assert calendar(bookmark="2026-02-10").window(14, None, date_of).first == date(2026, 1, 27)
+
+
+def test_a_bookmark_that_fell_far_behind_leaves_the_older_days_to_the_list() -> None:
+    found = calendar(bookmark="2025-06-10")
+    assert found.window(14, None, date_of).first == date(2026, 1, 16)
+    assert found.state["todo"] == [["2025-05-27", "2026-01-15"]]
 
 
 def test_a_new_sync_reaches_back_to_the_one_before() -> None:

@@ -111,6 +111,48 @@ def test_records_say_when_they_happened_in_whatever_form_that_came(outcome: Outc
     }
 
 
+def test_a_list_too_large_to_be_read_at_once_is_read_in_pieces(
+    runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tap_kit.export_items._LARGEST_ELEMENT", 400_000)
+    items = [{"activityId": number, "name": "x" * 900 + "]}]"} for number in range(1500)]
+    path = tmp_path / f"{MAIL}_0_summarizedActivities.json"
+    path.write_text(json.dumps([{"summarizedActivitiesExport": items}], indent=1))
+    outcome = read(runner, path)
+    assert outcome.records("export_activities") == items
+    assert not outcome.failed
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [
+            {"summarizedActivitiesExport": [{"activityId": 1}]},
+            {"summarizedActivitiesExport": [{"activityId": 2}]},
+        ],
+        [{"activityId": 1}, {"activityId": 2}],
+        {"summarizedActivitiesExport": [{"activityId": 1}, {"activityId": 2}]},
+    ],
+    ids=["two lists", "plain list", "no list around"],
+)
+def test_another_layout_of_the_list_loses_nothing_silently(
+    runner: Runner, tmp_path: Path, content: Any
+) -> None:
+    path = tmp_path / f"{MAIL}_0_summarizedActivities.json"
+    path.write_text(json.dumps(content))
+    outcome = read(runner, path)
+    found = [record["activityId"] for record in outcome.records("export_activities")]
+    assert found == [1, 2] or (found == [1] and outcome.failed)
+
+
+def test_a_cut_list_gives_what_it_holds_and_is_told(runner: Runner, tmp_path: Path) -> None:
+    path = tmp_path / f"{MAIL}_0_summarizedActivities.json"
+    path.write_text('[{"summarizedActivitiesExport": [{"activityId": 1}, {"activityId": 2}, {"activ')
+    outcome = read(runner, path)
+    assert [record["activityId"] for record in outcome.records("export_activities")] == [1, 2]
+    assert outcome.failed
+
+
 def test_uploaded_files_inside_the_export_are_decoded(outcome: Outcome) -> None:
     paths = {told["file_path"].rpartition("/")[2] for told in outcome.told("fit_messages")}
     assert paths == {f"{MAIL}_900.fit", f"{MAIL}_901.fit"}

@@ -69,12 +69,35 @@ def test_a_login_page_instead_of_json_is_told_by_size_and_not_by_content(runner:
     assert outcome.failed
 
 
-def test_an_answer_of_someone_else_instead_of_a_profile_ends_the_streams_with_a_sentence(
-    runner: Runner,
-) -> None:
+def test_without_a_profile_the_run_ends_with_a_sentence(runner: Runner) -> None:
     runner.standin.inject("socialProfile", Reply(200, {"hello": "world"}))
-    outcome = runner.run("profile")
-    assert "without a profile; does api_url lead to Garmin Connect?" in outcome.gaps[0]
+    outcome = runner.run()
+    assert "without a profile; does api_url lead to Garmin Connect?" in outcome.stopped
+    assert len(runner.standin.asked) == 1
+
+
+def test_a_stop_keeps_what_was_read_since_the_last_state(runner: Runner) -> None:
+    runner.interval = 60.0
+    runner.standin.patience = 25
+    outcome = runner.run("stress")
+    assert outcome.stopped
+    runner.standin.patience = None
+    again = runner.run("stress")
+    assert len(outcome.records("stress")) + len(again.records("stress")) <= 31 + 16
+
+
+def test_states_are_a_minute_apart_however_many_steps_there_are(runner: Runner) -> None:
+    runner.interval = 60.0
+    assert len(runner.run("stress").of("STATE")) < 5
+    assert runner.run("stress").of("RECORD")
+
+
+def test_an_outage_of_the_question_for_the_last_sync_fails_nothing(runner: Runner) -> None:
+    runner.run("stress")
+    runner.standin.inject("mylastused", *[Reply(503)] * 3)
+    outcome = runner.run("stress")
+    assert (outcome.gaps, outcome.stopped) == ([], "")
+    assert outcome.bookmark("stress")["upload"]
 
 
 def test_requests_keep_their_distance_from_garmin_and_not_from_this_machine() -> None:

@@ -10,13 +10,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 
-from tap_garmin.connect import NotAvailableError
+from tap_garmin.connect import NotAvailableError, StoppedError
 
 if TYPE_CHECKING:
     from tap_garmin.connect import Answer, Connect
 
 _EASTERNMOST = timedelta(hours=14)
 _WESTERNMOST = timedelta(hours=-12)
+
+
+_FAILURES = (NotAvailableError, FatalAPIError, RetriableAPIError)
 
 
 class Account:
@@ -28,11 +31,20 @@ class Account:
 
     @cached_property
     def social_profile(self) -> Answer:
-        """The answer that names the account: an object with ``profileId`` and ``displayName``."""
-        answer = self._connect.get("/userprofile-service/socialProfile")
+        """The answer that names the account: an object with ``profileId`` and ``displayName``.
+
+        Raises:
+            StoppedError: There is none, and nothing else can be read.
+        """
+        try:
+            answer = self._connect.get("/userprofile-service/socialProfile")
+        except _FAILURES as error:
+            raise StoppedError(
+                f"{error} Without the profile nothing can be read; run again later."
+            ) from error
         content = answer.content
         if not isinstance(content, dict) or "profileId" not in content or not content.get("displayName"):
-            raise FatalAPIError(
+            raise StoppedError(
                 "GET /userprofile-service/socialProfile answered without a profile; does api_url lead to Garmin Connect?"
             )
         return answer
@@ -57,7 +69,7 @@ class Account:
         """The account's time zone, where it is told."""
         try:
             content: Any = self.personal_information.content
-        except (NotAvailableError, FatalAPIError, RetriableAPIError):
+        except _FAILURES:
             return None
         information = content.get("userInfo") if isinstance(content, dict) else None
         for holder in (information, content):
@@ -87,7 +99,10 @@ class Account:
     @cached_property
     def last_upload(self) -> int | None:
         """When a device last synced (milliseconds since 1970), by Garmin's word; None where it does not tell."""
-        content = self._connect.get("/device-service/deviceservice/mylastused").content
+        try:
+            content = self._connect.get("/device-service/deviceservice/mylastused").content
+        except _FAILURES:
+            return None  # the next run sees it, and reads as far back
         moment = content.get("lastUsedDeviceUploadTime") if isinstance(content, dict) else None
         return moment if isinstance(moment, int) else None
 

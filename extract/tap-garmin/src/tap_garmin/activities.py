@@ -58,7 +58,8 @@ NOISE = (
 class Activities(ConnectStream):
     """Activities as the list has them.
 
-    State: ``seen`` (each known id with its mark) and ``walked`` (last whole reading).
+    State: ``seen`` (each known id with its mark), ``walked`` (last whole reading), ``count`` (Garmin's number then) and
+    ``missing`` (how many of them were not in the list).
     """
 
     name = "activities"
@@ -88,7 +89,7 @@ class Activities(ConnectStream):
     @override
     def read(self) -> Iterator[Raw]:
         count = self._count()
-        whole = self._is_walk_due() or (count is not None and count != len(self.seen))
+        whole = self._is_walk_due() or count != self.stream_state.get("count")
         self._met: set[str] = set()
         for answer in self._pages():
             is_news = False
@@ -106,8 +107,14 @@ class Activities(ConnectStream):
         self._finish(count)
 
     def _finish(self, count: int | None) -> None:
-        """Conclude a reading of the whole list: it counts, if it is as long as Garmin says."""
-        if count is not None and count > len(self._met):
+        """Conclude a reading of the whole list: it counts, if it is as long as Garmin says.
+
+        Garmin may count what it does not list (parts of multisport activities); what is missing twice is that.
+        """
+        missing = 0 if count is None else max(0, count - len(self._met))
+        former = self.stream_state.get("missing", 0)
+        self.stream_state["missing"] = missing
+        if missing not in {0, former}:
             self.settle(
                 FatalAPIError(
                     f"Garmin counts {count} activities, its list has {len(self._met)}. Nothing is taken for deleted; "
@@ -118,7 +125,7 @@ class Activities(ConnectStream):
         self._walked = True
         for gone in self.seen.keys() - self._met if self._met else ():
             del self.seen[gone]
-        self.remember(walked=self.account.now.isoformat())
+        self.remember(walked=self.account.now.isoformat(), count=count)
 
     def _pages(self) -> Iterator[Answer]:
         for page in range(MOST_PAGES):

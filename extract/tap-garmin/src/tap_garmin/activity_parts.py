@@ -54,7 +54,11 @@ class PartStream(ConnectStream):
         for activity in list(self.stream_state["todo"]):
             try:
                 records = list(self.parts(activity))
-            except (NotAvailableError, FatalAPIError, RetriableAPIError) as error:
+            except NotAvailableError as error:  # someone else's activity: asking again would not help
+                self.settle(error)
+                records = []
+            except (FatalAPIError, RetriableAPIError) as error:
+                self._put_last(activity)
                 in_a_row += 1
                 if in_a_row >= OUTAGE:
                     raise
@@ -66,6 +70,11 @@ class PartStream(ConnectStream):
             self.stream_state["todo"].remove(activity)
             self.remember()
         self.close()
+
+    def _put_last(self, activity: str) -> None:
+        """Let an activity that failed wait for the others, so that it does not hold them up in each run."""
+        self.stream_state["todo"].remove(activity)
+        self.stream_state["todo"].append(activity)
 
     def sent(self) -> None:
         """Do what has to follow the records of an activity, before the state says that it is done."""

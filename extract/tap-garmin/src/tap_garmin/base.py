@@ -11,7 +11,7 @@ from singer_sdk.singerlib.json import deserialize_json
 from typing_extensions import override
 
 from tap_garmin.connect import NotAvailableError
-from tap_kit import Raw, RawStream
+from tap_kit import Raw, RawStream, TapError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -35,8 +35,17 @@ class GarminStream(RawStream):
         self.primary_keys = self.keys
 
     def remember(self, **values: Any) -> None:
-        """Move the state and send it; everything that it covers has been yielded before."""
+        """Move the state, and send it if the last one is old; everything that it covers has been yielded before.
+
+        The state of a large account takes half a megabyte, and a step of it a second: sent each time, it would be
+        most of what is sent.
+        """
         self.stream_state.update(values)
+        if self._tap.is_state_due():
+            self.send_state()
+
+    def send_state(self) -> None:
+        """Send the state."""
         self.state_manager.is_flushed = False
         self._write_state_message()
 
@@ -95,6 +104,9 @@ class ConnectStream(GarminStream):
             yield from self.read()
         except (NotAvailableError, FatalAPIError, RetriableAPIError) as error:
             self.settle(error)
+        except TapError:
+            self.send_state()  # the run ends here
+            raise
 
     def close(self) -> None:
         """Note that what each run reads was read to its end."""

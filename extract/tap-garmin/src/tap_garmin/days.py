@@ -23,6 +23,9 @@ DAY = timedelta(days=1)
 MOST_TRIES = 5
 """After so many failures a day no longer holds the bookmark; it is still tried in each run, and told."""
 
+LONGEST_WINDOW = timedelta(days=45)
+"""What lies further back goes to the list of days to be read, where each day counts as soon as it is read."""
+
 UPLOAD_MARGIN = timedelta(days=2)
 """A sync may bring days from a little before the last one."""
 
@@ -73,7 +76,10 @@ class Calendar:
         former = self.state.get("upload")
         if upload is not None and former is not None and upload > former:
             first = min(first, date_of(former) - UPLOAD_MARGIN)
-        return Span(first, self.today)
+        youngest = self.today - LONGEST_WINDOW
+        if first < youngest:
+            self._add(Span(first, youngest - DAY))
+        return Span(max(first, youngest), self.today)
 
     def plan_history(self, start: date, window: Span) -> None:
         """Put days before the window on the list, as far back as *start*, unless they were put there before."""

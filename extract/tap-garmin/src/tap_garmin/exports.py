@@ -7,9 +7,12 @@ gone. Most kinds have no unique key, and neighbouring files share a day, so reco
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from typing_extensions import override
 
@@ -81,6 +84,10 @@ LEFT_OUT = (
         r".*\.(?:txt|csv|pdf|html?|css|js)",
         "a text for people, not data of the watch",
     ),
+    (
+        r".*\.(?:xml|img|gmap|prg|set|bin|gcd|rgn|str|ln[0-9a-z]|kdb|idx|sys|msk|iq|log)",
+        "of the watch's own system: software, maps, language, description",
+    ),
     (r".*\.(?:jpe?g|png|gif|webp|heic|mp4|mov)", "a picture or film; kept in the export itself"),
     (r".*\.(?:tcx|gpx|kml)", "an upload of another make; kept in the export itself"),
 )
@@ -145,12 +152,59 @@ def streams(tap: TapGarmin) -> list[ExportStream]:
 
 def _parser(stream: str, steps: tuple[str, ...]) -> Parser:
     def parse(member: Member) -> Iterator[Found]:
-        for element in json_items(member):
+        for element in json_items(opened(member, steps[0]) if steps else member):
             for record in _inside(element, steps):
                 moment = moment_of(record)
                 yield Found(stream, record, {"source_timestamp": moment} if moment else {})
 
     return parse
+
+
+def opened(member: Member, name: str) -> Member:
+    """Let the list called *name* be read as the member itself, where it is all that the member holds.
+
+    Such a file is a list of one object of one list, which may take more than 100 MB: too much to be read as one element.
+    """
+    head = re.match(rb'\s*\[\s*\{\s*"' + name.encode() + rb'"\s*:\s*(?=\[)', member.head(1024))
+    if head is None:
+        return member
+    return replace(member, opener=lambda: io.BufferedReader(_Inner(member.open(), head.end())))
+
+
+class _Inner(io.RawIOBase):
+    """A file without its first bytes and without the ``}]`` at its end."""
+
+    def __init__(self, file: IO[bytes], skipped: int) -> None:
+        super().__init__()
+        self._file = file
+        self._file.read(skipped)
+        self._held = b""
+        self._ended = False
+
+    @override
+    def readable(self) -> bool:
+        return True
+
+    @override
+    def readinto(self, buffer: Any) -> int:
+        """Give some bytes, holding back the last ones until more have come."""
+        while not self._ended and len(self._held) <= _TAIL:
+            more = self._file.read(len(buffer) + _TAIL)
+            self._ended = not more
+            self._held = self._held + more if more else _END.sub(b"", self._held)
+        size = min(len(buffer), len(self._held) - (0 if self._ended else _TAIL))
+        buffer[:size] = self._held[:size]
+        self._held = self._held[size:]
+        return size
+
+    @override
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+_TAIL = 64
+_END = re.compile(rb"(?<=\])\s*\}\s*\]\s*\Z")
 
 
 def _inside(element: Any, steps: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -108,6 +108,7 @@ class TapGarmin(ExportTap):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """See :class:`singer_sdk.Tap`."""
         self._fits = FitReader(self)
+        self._state_sent: float | None = None
         self.rules = (Rule(exports.FIT, self._fits), *exports.RULES)  # type: ignore[misc] # the reader is this tap's
         super().__init__(*args, **kwargs)
 
@@ -147,6 +148,17 @@ class TapGarmin(ExportTap):
     # What the streams of Garmin Connect share
 
     post: Post = staticmethod(post_form)
+
+    state_interval: ClassVar[float] = 60.0
+    """Seconds between two states; so much work is repeated after a crash."""
+
+    def is_state_due(self) -> bool:
+        """Tell whether the last state is old; then the next one counts as sent now."""
+        now = self.client.clock()
+        if self._state_sent is not None and now - self._state_sent < self.state_interval:
+            return False
+        self._state_sent = now
+        return True
 
     @cached_property
     @override
