@@ -95,7 +95,6 @@ class Runner:
     caplog: pytest.LogCaptureFixture
     state: dict[str, Any] = field(default_factory=dict)
     waits: list[float] = field(default_factory=list)
-    catalog: dict[str, Any] | None = None
 
     def __call__(self, **settings: Any) -> Run:
         waits = self.waits
@@ -109,7 +108,7 @@ class Runner:
 
         self.caplog.clear()
         config = {name: value for name, value in settings.items() if value is not None}
-        tap = TapInTest(config=config, state=json.loads(json.dumps(self.state)), catalog=self.catalog)
+        tap = TapInTest(config=config, state=json.loads(json.dumps(self.state)))
         try:
             tap.sync_all()
         finally:

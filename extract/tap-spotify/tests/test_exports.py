@@ -363,21 +363,19 @@ def test_a_layout_that_drifted_is_one_sentence_about_its_file(
     assert outcome.counts() == {"streaming_history": 1}
 
 
-def test_the_technical_log_is_left_out_unless_it_is_selected(
+def test_the_technical_log_is_left_out_until_it_is_asked_for(
     run: Runner, make_zip: Callable[..., Path]
 ) -> None:
-    path = make_zip({"Spotify Technical Log Information/Event.json": [{"timestamp_utc": "2026-01-01"}, 5]})
-    unasked = run(path=str(path))
-    catalog: dict[str, Any] = TapSpotify(config={}).catalog_dict
-    for entry in catalog["streams"]:
-        for part in entry["metadata"]:
-            if entry["stream"] == "technical_log" and not part["breadcrumb"]:
-                part["metadata"]["selected"] = True
-    run.state, run.catalog = {}, catalog
-    asked = run(path=str(path))
+    events = [{"timestamp_utc": "2026-01-01", "note": "x" * 5000}, 5]
+    path = str(make_zip({"Spotify Technical Log Information/Event.json": events}))
+    unasked = run(path=path)
+    asked = run(path=path, technical_log=True)
+    again = run(path=path, technical_log=True)
 
-    assert unasked.counts() == {}
-    assert asked.records("technical_log") == [{"timestamp_utc": "2026-01-01"}, {"value": 5}]
+    assert (unasked.counts(), unasked.files()) == ({}, {"Event.json": "ignored"})
+    assert "WARNING" not in unasked.log
+    assert asked.records("technical_log") == [events[0], {"value": 5}]
+    assert again.counts() == {}
 
 
 def test_without_export_and_app_there_is_one_sentence(run: Runner) -> None:

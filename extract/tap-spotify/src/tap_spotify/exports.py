@@ -274,10 +274,9 @@ class AccountFiles(NamedStream):
 
 
 class TechnicalLog(NumberedStream):
-    """Events of the apps; very personal and not documented, so it has to be selected."""
+    """Events of the apps; very personal and not documented, so a setting has to ask for it."""
 
     name = "technical_log"
-    selected_by_default = False
     schema = th.PropertiesList(
         th.Property("timestamp_utc", _TEXT),
         th.Property("context_time", _ANYTHING),

@@ -115,8 +115,13 @@ def log(member: Member) -> Iterator[Found]:
         )
 
 
+_LOG_FILES = r"Spotify Technical Log Information/.*\.json"
+
+LOG_READ = Rule(_LOG_FILES, log)
+LOG_LEFT_OUT = Rule(_LOG_FILES, None, "very personal; the setting technical_log has it read")
+
 RULES = (
-    Rule(r"Spotify Technical Log Information/.*\.json", log),
+    LOG_LEFT_OUT,
     Rule(r"endsong(_\d+)?\.json", plays),  # until mid 2023
     Rule(r"endvideo(_\d+)?\.json", plays),  # until mid 2023
     Rule(r"Streaming_History_(Audio|Video)_[^/]*\.json", plays),  # since August 2023

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 from singer_sdk import typing as th
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tap_kit import RawStream
+    from tap_kit.export import Rule
 
 TOKEN_FILE = "data/tap-spotify/login.json"  # noqa: S105 - a path
 _THIS_MACHINE = {"127.0.0.1", "localhost", "::1"}
@@ -32,10 +33,17 @@ class TapSpotify(ExportTap):
     """What was played on Spotify."""
 
     name = "tap-spotify"
-    rules = parsers.RULES
+    rules: ClassVar[Sequence[Rule]] = parsers.RULES
     path_required = False
     config_jsonschema = th.PropertiesList(
         *EXPORT_SETTINGS,
+        th.Property(
+            "technical_log",
+            th.BooleanType(nullable=False),
+            default=False,
+            title="Technical log",
+            description="Read the events of the apps too. They are very personal.",
+        ),
         th.Property(
             "client_id",
             th.StringType(nullable=False),
@@ -85,6 +93,14 @@ class TapSpotify(ExportTap):
             description="Of the accounts service; http only for a server on this machine.",
         ),
     ).to_dict()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """See :class:`singer_sdk.Tap`."""
+        super().__init__(*args, **kwargs)
+        if self.config["technical_log"]:
+            # Other parsers: exports that were read without them are read once more.
+            self.rules = (parsers.LOG_READ, *parsers.RULES)  # type: ignore[misc] # of this tap alone
+            self.parser_version = 2  # type: ignore[misc] # likewise
 
     @override
     def discover_streams(self) -> Sequence[RawStream]:
