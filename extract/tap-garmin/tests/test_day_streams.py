@@ -208,6 +208,24 @@ def test_an_answer_in_another_shape_is_told_and_not_taken(runner: Runner) -> Non
     assert back(1) in outcome.bookmark("stress")["gaps"]
 
 
+def test_an_answer_that_nobody_foresaw_ends_its_stream_alone(runner: Runner) -> None:
+    runner.standin.inject("dailySleepData", Reply(200, {"dailySleepDTO": ["a list"]}))
+    outcome = runner.run("sleep", "stress")
+    assert "another shape than is known here (AttributeError)" in outcome.gaps[0]
+    assert outcome.failed
+    assert outcome.records("stress")
+
+
+def test_days_that_always_fail_hold_up_no_other(runner: Runner) -> None:
+    for days in (20, 22, 24, 26):
+        runner.standin.inject(f"dailyStress/{back(days)}", *[Reply(404, {})] * 9)
+    for _ in range(2):
+        outcome = runner.run("stress")
+    assert outcome.bookmark("stress")["bookmark"] == back(1)
+    assert len(outcome.bookmark("stress")["gaps"]) == 4
+    assert "todo" not in outcome.bookmark("stress")
+
+
 def test_readings_of_one_day_are_records_of_their_own(runner: Runner) -> None:
     names = runner.run("training_readiness").raw_ids("training_readiness")
     today = [name for name in names if name.startswith(back(1))]

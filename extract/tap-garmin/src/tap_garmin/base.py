@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from tap_garmin.tap import TapGarmin
 
 
+_NEWER = "Garmin may have changed it: look for a newer tap-garmin."
+
+
 class GarminStream(RawStream):
     """A stream with a schema in ``schemas/<name>.json`` and a state that moves by :meth:`remember` alone."""
 
@@ -107,6 +110,14 @@ class ConnectStream(GarminStream):
         except TapError:
             self.send_state()  # the run ends here
             raise
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            # Nobody promises the shape of an answer; the others go on.
+            self.logger.debug("%s", self.name, exc_info=True)
+            self.settle(
+                FatalAPIError(
+                    f"an answer has another shape than is known here ({type(error).__name__}). {_NEWER}"
+                )
+            )
 
     def close(self) -> None:
         """Note that what each run reads was read to its end."""
@@ -147,6 +158,5 @@ def listed(answer: Answer, *steps: str) -> list[dict[str, Any]]:
 def odd_shape(answer: Answer) -> FatalAPIError:
     """Make the error of an answer that has another shape than was ever seen."""
     return FatalAPIError(
-        f"{answer.provenance['api_endpoint']} answered in a shape that is not known here. Garmin may have changed it: "
-        "look for a newer tap-garmin."
+        f"{answer.provenance['api_endpoint']} answered in a shape that is not known here. {_NEWER}"
     )

@@ -89,7 +89,7 @@ class DayStream(ConnectStream):
         window = calendar.window(lookback, upload, self.account.date_of)
         self._in_a_row = 0
         older = [day for day in calendar.gaps if day < window.first]
-        for day in [*window.youngest_first(), *older]:
+        for day in window.youngest_first():
             yield from self._day(calendar, day)
         calendar.close_window(window, upload)
         self.close()
@@ -100,6 +100,8 @@ class DayStream(ConnectStream):
             yield from self._day(calendar, piece.first)
             calendar.done(piece)
             self.remember()
+        for day in older:  # last, as days that always fail must not hold up the others
+            yield from self._day(calendar, day)
 
     def _start(self) -> date:
         detail = self.account.today - timedelta(days=DETAIL_DAYS)
