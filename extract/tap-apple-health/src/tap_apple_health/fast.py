@@ -22,7 +22,11 @@ _NONCHARACTERS = (b"\xef\xbf\xbe", b"\xef\xbf\xbf")
 _MOST_SHAPES = 20_000
 _MOST_TEXTS = 20_000
 _DATE_LENGTH = 25
+_AND, _LINE, _SLASH, _TAB = b"&\n\\\t"
+"""As numbers: bytes find a number six times as fast as another bytes."""
 _STREAM = "records"
+_PARTS = 5
+"""Of a line."""
 
 
 def is_clean(content: bytes) -> bool:
@@ -56,6 +60,23 @@ class Texts(dict[bytes, tuple[bytes, bytes] | None]):
         return entry
 
 
+class Devices(dict[bytes, tuple[bytes, bytes]]):
+    """Devices by their text in the file: as JSON without quotes, and as they count for the identity."""
+
+    def __init__(self, texts: Texts) -> None:
+        """Read them by way of *texts*."""
+        super().__init__()
+        self._texts = texts
+
+    def __missing__(self, value: bytes) -> tuple[bytes, bytes]:
+        """Read *value*; what is not readable stays as it is, and has a reference in it."""
+        if len(self) >= _MOST_TEXTS:
+            self.clear()
+        text = self._texts[value]
+        entry = self[value] = (value, value) if text is None else (text[0], devices[text[1]])
+        return entry
+
+
 class FastRecords:
     """Makes lines of the records of one member."""
 
@@ -64,17 +85,22 @@ class FastRecords:
         self._envelope = member.envelope(_STREAM)
         self._shapes: dict[tuple[bytes, ...], Shape | None] = {}
         self._texts = Texts()
+        self._devices = Devices(self._texts)
         self._out: list[bytes] = []
         self._fields: set[str] = set()
-        self.count = 0
         self.ordinal = 0
+
+    @property
+    def count(self) -> int:
+        """How many lines have been made since the last time."""
+        return len(self._out) // _PARTS
 
     def take(self) -> Lines | None:
         """Give the lines that have been made since the last time."""
         if not self.count:
             return None
         lines = Lines(_STREAM, b"".join(self._out), self.count, frozenset(self._fields))
-        self._out, self.count = [], 0
+        self._out = []
         self._fields.clear()
         return lines
 
@@ -105,30 +131,29 @@ class FastRecords:
         if envelope is None:
             return
         before, between = envelope.before, envelope.between + b',"raw_id":"'
-        shapes, out = self._shapes, self._out
+        shapes, out, known_devices = self._shapes, self._out, self._devices
+        ordinal = self.ordinal
         for piece in pieces:
             parts = piece.split(b'"')
             fixed = tuple(parts[::2])
             shape = shapes.get(fixed) or self._shape(fixed)
+            if shape is not None:
+                values = parts[1::2]
+                if (place := shape.device) >= 0:
+                    parts[2 * place + 1], values[place] = known_devices[values[place]]
+                parts[::2] = shape.literals
+                record = b"".join(parts)
+                if _AND in record or _LINE in record or (careful and (_SLASH in record or _TAB in record)):
+                    unusual = self._unusual(piece, shape)
+                    if unusual is None:
+                        shape = None
+                    else:
+                        record, values = unusual
             if shape is None:
+                self.ordinal = ordinal
                 yield piece
+                ordinal = self.ordinal
                 continue
-            values = parts[1::2]
-            if (place := shape.device) >= 0:
-                entry = self._texts[values[place]]
-                if entry is None:
-                    yield piece
-                    continue
-                parts[2 * place + 1] = entry[0]
-                values[place] = devices[entry[1]]
-            parts[::2] = shape.literals
-            record = b"".join(parts)
-            if b"&" in record or b"\n" in record or (careful and (b"\\" in record or b"\t" in record)):
-                unusual = self._unusual(piece, shape)
-                if unusual is None:
-                    yield piece
-                    continue
-                record, values = unusual
             for place in shape.dates:
                 date = values[place]
                 hour = hours[date[:13] + date[19:]]
@@ -136,10 +161,13 @@ class FastRecords:
             for place in shape.perhaps_dates:
                 if len(values[place]) == _DATE_LENGTH:
                     values[place] = instant(values[place])
-            name = blake2b(shape.identity_text(values), digest_size=16).hexdigest().encode()
-            self.ordinal += 1
-            self.count += 1
-            out += (before, record, between, name, b'","ordinal":%d}}\n' % self.ordinal)
+            text = shape.own + b"\x1f".join(shape.get(values))
+            if shape.children:
+                text = shape.with_children(text, values)
+            name = blake2b(text, digest_size=16).hexdigest().encode()
+            ordinal += 1
+            out += (before, record, between, name, b'","ordinal":%d}}\n' % ordinal)
+        self.ordinal = ordinal
 
     def _unusual(self, piece: bytes, shape: Shape) -> tuple[bytes, list[bytes]] | None:
         """Join a piece with references in its values; None: it needs the exact way."""

@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from tap_apple_health.elements import Element, ElementError, parse
-from tap_apple_health.identity import DATE_NAMES, element_text, own_text
+from tap_apple_health.identity import DATE_NAMES, own_text
 from tap_kit.jsontext import dumps
 
 if TYPE_CHECKING:
@@ -22,83 +22,60 @@ _MARK = re.compile(rb"@@(\d+)@@")
 
 
 class Shape:
-    """What the pieces of one shape have in common.
+    """What the pieces of one shape have in common: an element, or one inside it.
 
     Attributes:
-        name: The element's name.
-        fields: Names of its members.
-        literals: The texts between the values of its JSON.
-        dates: Which values are dates.
+        own: How its text for the identity begins.
+        get: Gives its values in the order of their names.
+        children: Shapes of the elements inside.
+        fields: Names of the record's members.
+        literals: The texts between the values of the record's JSON.
+        dates: Which values of the record are dates.
         perhaps_dates: Which values may be dates.
         device: Which value is the device; -1 if none.
     """
 
-    __slots__ = (
-        "_children",
-        "_get",
-        "_own",
-        "dates",
-        "device",
-        "fields",
-        "literals",
-        "name",
-        "perhaps_dates",
-    )
+    __slots__ = ("children", "dates", "device", "fields", "get", "literals", "own", "perhaps_dates")
 
-    def __init__(self, element: Element, literals: list[bytes]) -> None:
-        """Make the shape of *element*, whose values are marks."""
-        self.name = element.name
-        self.fields = frozenset(element.record())
-        self.literals = literals
-        self.dates: list[int] = []
-        self.perhaps_dates: list[int] = []
-        self.device = -1
-        self._own, self._get, self._children = self._node(element)
+    def __init__(self, element: Element, literals: list[bytes], record: Shape | None = None) -> None:
+        """Make the shape of *element*, whose values are marks.
 
-    def _node(
-        self, element: Element
-    ) -> tuple[bytes, Callable[[Sequence[bytes]], Sequence[bytes]], list[Node]]:
+        Args:
+            element: The element.
+            literals: Of the record's JSON.
+            record: The shape that it is inside of.
+        """
+        record = record or self
+        if record is self:
+            self.fields = frozenset(element.record())
+            self.literals = literals
+            self.dates: list[int] = []
+            self.perhaps_dates: list[int] = []
+            self.device = -1
         name = element.name.encode()
         places = {key.encode(): int(mark.strip("@")) for key, mark in element.attributes.items()}
         for key, place in places.items():
             if key in DATE_NAMES:
-                self.dates.append(place)
+                record.dates.append(place)
             elif key == b"value" and name == b"MetadataEntry":
-                self.perhaps_dates.append(place)
+                record.perhaps_dates.append(place)
             elif key == b"device":
-                self.device = place
+                record.device = place
         names = sorted(places)
-        return (
-            own_text(name, names),
-            _getter([places[key] for key in names]),
-            [Node(*self._node(child)) for child in element.children],
-        )
-
-    def identity_text(self, values: Sequence[bytes]) -> bytes:
-        """Return the text for the identity; in *values* dates are instants and devices stripped."""
-        text = self._own + b"\x1f".join(self._get(values))
-        if not self._children:
-            return text
-        return b"%b\x02%b\x03" % (
-            text,
-            b"\x03\x02".join(sorted(child.text(values) for child in self._children)),
-        )
-
-
-class Node:
-    """An element inside another one."""
-
-    __slots__ = ("_children", "_get", "_own")
-
-    def __init__(
-        self, own: bytes, get: Callable[[Sequence[bytes]], Sequence[bytes]], children: list[Node]
-    ) -> None:
-        """Take its part of the shape."""
-        self._own, self._get, self._children = own, get, children
+        self.own = own_text(name, names)
+        self.get = _getter([places[key] for key in names])
+        self.children = [Shape(child, literals, record) for child in element.children]
 
     def text(self, values: Sequence[bytes]) -> bytes:
-        """Return its text for the identity."""
-        return element_text(self._own, self._get(values), [child.text(values) for child in self._children])
+        """Return the text for the identity; in *values* dates are instants and devices stripped."""
+        text = self.own + b"\x1f".join(self.get(values))
+        return self.with_children(text, values) if self.children else text
+
+    def with_children(self, text: bytes, values: Sequence[bytes]) -> bytes:
+        """Return its own *text* with those of the elements inside; see `identity.element_text`."""
+        inner = [child.text(values) for child in self.children]
+        inner.sort()
+        return b"%b\x02%b\x03" % (text, b"\x03\x02".join(inner))
 
 
 def make_shape(fixed: Sequence[bytes]) -> Shape | None:
