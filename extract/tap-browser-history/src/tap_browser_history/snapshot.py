@@ -81,12 +81,15 @@ def take(live: Path, folder: Path, *, sleep: Callable[[float], None] = time.slee
             raise SnapshotError(_why_unreadable(live, error)) from None
         if not still:
             continue
-        if snapshot := _finish(live, copy):
+        snapshot = _described(live, copy)
+        fault = _finish(copy)
+        if not fault:
             return snapshot
         damaged += 1
         if damaged == _MOST_DAMAGED:
             raise SnapshotError(
-                f"{live} is damaged: its copy fails SQLite's quick_check. Restore or remove the file."
+                f"{live} is damaged, or of a version that this SQLite ({sqlite3.sqlite_version}) cannot read: {fault}. "
+                "Restore or remove the file, or use a newer Python."
             )
     raise SnapshotError(
         f"{live} changes all the time, so that no copy of it is whole ({ATTEMPTS} attempts). Run again when the "
@@ -124,8 +127,12 @@ def _state(live: Path) -> list[tuple[int, int, bytes] | None]:
     return states
 
 
-def _finish(live: Path, copy: Path) -> Snapshot | None:
-    """Let SQLite make a copy whole and check it; None where it is damaged, and another copy may be better."""
+def _described(live: Path, copy: Path) -> Snapshot:
+    """Hash a copy as the browser had it.
+
+    Raises:
+        SnapshotError: It is no database.
+    """
     size = copy.stat().st_size
     with copy.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -137,13 +144,18 @@ def _finish(live: Path, copy: Path) -> Snapshot | None:
         raise SnapshotError(
             f"{live} is no SQLite database, or encrypted. Name the file of a browser's history."
         )
+    return Snapshot(copy, digest, size)
+
+
+def _finish(copy: Path) -> str:
+    """Let SQLite make a copy whole (it plays back the log, or rolls back) and check it; gives what is wrong with it."""
     try:
         with closing(sqlite3.connect(copy)) as connection:
-            sound = connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             connection.execute("PRAGMA journal_mode = DELETE")
-    except sqlite3.DatabaseError:
-        sound = False
-    return Snapshot(copy, digest, size) if sound else None
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return "" if found == "ok" else "it fails quick_check"
 
 
 def _why_unreadable(live: Path, error: OSError) -> str:
