@@ -40,6 +40,15 @@ class Plugin:
         settings = self.definition.get("settings") or []
         return [self.variable(setting) for setting in settings if setting.get("sensitive")]
 
+    def api(self) -> dict[str, Any]:
+        """Return what its annotations say of the API that it speaks.
+
+        ``version``; where the service has announced its end, ``ends`` (a day), ``successor`` and ``notice`` (a link).
+        """
+        annotations = self.definition.get("annotations") or {}
+        found: dict[str, Any] = (annotations.get("bronze") or {}).get("api") or {}
+        return found
+
 
 def defined(root: Path) -> Iterator[Plugin]:
     """Yield the plugins of the project at *root*, in the order of their files.

