@@ -113,7 +113,7 @@ def test_without_its_library_it_says_which_command_has_it() -> None:
 def test_the_versions_are_those_of_the_package() -> None:
     text = (Path(__file__).parents[1] / "pyproject.toml").read_text()
     assert f'"{login.LIBRARY};' in text
-    assert f'"{login.TRANSPORT};' in text
+    assert f'"{login.TRANSPORT}"' in text
 
 
 def test_being_interrupted_is_no_traceback(library: Any, monkeypatch: pytest.MonkeyPatch) -> None:
