@@ -194,6 +194,12 @@ class Ledger:
         return str(raw_id)
 
 
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep every test away from a token that whoever runs it may have."""
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()

@@ -275,7 +275,10 @@ def _is_date(text: Any) -> bool:
 def _rank(stream: Stream) -> tuple[int, str]:
     if not isinstance(stream, ConnectStream):
         return 0, ""
-    return (2, str(stream.stream_state.get("closed", ""))) if stream.takes_turns else (1, "")
+    if not stream.takes_turns:
+        return 1, ""
+    # Not by stream_state, which makes an entry where there is none.
+    return 2, str(stream.tap_state.get("bookmarks", {}).get(stream.name, {}).get("closed", ""))
 
 
 class Discreet(logging.Filter):
