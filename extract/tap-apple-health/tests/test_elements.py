@@ -119,7 +119,7 @@ def test_each_record_says_where_it_came_from(run: Runner) -> None:
     ran = run.on(record(1), ONE_OF_EACH["me"], record(2))
     first, second = ran.provenances()
     assert (first["ordinal"], second["ordinal"]) == (2, 4)
-    assert first["file_path"] == "export.xml"
+    assert (first["file_path"], first["encoding"]) == ("export.xml", "UTF-8")
     assert first["file_size"] == (run.folder / "export.xml").stat().st_size
     assert len(first["file_hash"]) == 64
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from singer_sdk import Stream
 
 _MAIN = rb"<!DOCTYPE HealthData|<HealthData[\s>]"
+_UTF8 = "UTF-8"
 _CDA = rb"<ClinicalDocument[\s>]"
 _EXPORT_DATE = re.compile(rb'<ExportDate\s+value="([^"]*)"')
 
@@ -32,12 +33,12 @@ class TapAppleHealth(ExportTap):
     config_jsonschema = th.PropertiesList(*EXPORT_SETTINGS).to_dict()
     # The main file has a name in the phone's language, so it is known by its content.
     rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(r"[^/]*\.xml", read_health, content=_MAIN),
+        Rule(r"[^/]*\.xml", read_health, content=_MAIN, encoding=_UTF8),
         Rule(r"[^/]*\.xml", None, "the same measurements once more, as HL7 CDA", content=_CDA),
         Rule(r"[^/]*_cda\.xml", None, "the same measurements once more, as HL7 CDA"),
-        Rule(r"workout-routes/[^/]*\.gpx", read_route),
-        Rule(r"electrocardiograms/[^/]*\.csv", read_ecg),
-        Rule(r"clinical-records/[^/]*\.json", read_clinical_resource),
+        Rule(r"workout-routes/[^/]*\.gpx", read_route, encoding=_UTF8),
+        Rule(r"electrocardiograms/[^/]*\.csv", read_ecg, encoding=_UTF8),
+        Rule(r"clinical-records/[^/]*\.json", read_clinical_resource, encoding=_UTF8),
     )
 
     @override

@@ -75,12 +75,14 @@ class Rule:
         parser: Yields what it finds in a member; None: left out on purpose.
         reason: Why it is left out.
         content: Regular expression that has to occur in the first 64 KiB, where the name does not tell.
+        encoding: Of the text in it, for the provenance; empty: it is no text.
     """
 
     pattern: str
     parser: Callable[[Member], Iterable[Found | Lines]] | None
     reason: str = ""
     content: bytes = b""
+    encoding: str = ""
 
     def matches(self, member: Member) -> bool:
         """Tell whether this line is about *member*."""

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from tap_kit.export_find import find_exports
-from tap_kit.export_members import LITTER, Export, Lines, LockedError, Member, MemberError, Rule
+from tap_kit.export_members import LITTER, Export, LockedError, Member, MemberError, Rule
+from tap_kit.export_sending import Sending
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterable
     from pathlib import Path
 
     from tap_kit.export import ExportTap
-    from tap_kit.export_members import Envelope
-    from tap_kit.export_streams import ExportStream, Files
+    from tap_kit.export_streams import Files
 
 _SUSPICIOUS = 4096
 """Bytes from which on a file without a single record is worth a word."""
@@ -209,10 +209,11 @@ class ExportReader:
 
     def _read_member(self, member: Member, rule: Rule, *, is_stale: bool) -> tuple[str, str, Counter[str]]:
         """Send the records of a member; return what became of it, why, and how many records of which stream."""
-        counts: Counter[str] = Counter()
+        sending = Sending(self._tap, self._streams, self._provenance(member, rule, is_stale=is_stale), member)
+        counts = sending.counts
         status, reason = "parsed", ""
         try:
-            self._send(member, rule, counts, is_stale=is_stale)
+            sending.run(rule)
         except LockedError as error:
             status, reason = "locked", str(error)
         except MemberError as error:
@@ -231,43 +232,14 @@ class ExportReader:
         self._tap.progress.advance(members=1, count=member.size or 0)
         return status, reason, counts
 
-    def _send(self, member: Member, rule: Rule, counts: Counter[str], *, is_stale: bool) -> None:
-        if rule.parser is None:
-            return
+    def _provenance(self, member: Member, rule: Rule, *, is_stale: bool) -> dict[str, Any]:
+        """Tell what the records of a member have in common."""
         provenance = self._tap.provenance_of(member)
+        if rule.encoding:
+            provenance["encoding"] = rule.encoding
         if is_stale:
             provenance["degraded"] = True  # it lands, and what the later export said stays current
-        envelopes: dict[str, Envelope] = {}
-
-        def envelope(name: str) -> Envelope:
-            if name not in envelopes:
-                envelopes[name] = self._streams[name].envelope(provenance)
-            return envelopes[name]
-
-        def prepared(name: str) -> Envelope | None:
-            stream = self._streams[name]
-            wanted = stream.selected and not stream.is_altered and self._limit is None
-            return envelope(name) if wanted else None
-
-        member.envelope = prepared
-        for ordinal, found in enumerate(rule.parser(member), start=1):
-            stream = self._streams[found.stream]
-            if isinstance(found, Lines):
-                self._send_lines(stream, found, counts)
-            elif stream.selected:
-                stream.send(found, provenance, envelope(found.stream), ordinal)
-                counts[found.stream] += 1
-                self._tap.progress.advance(records=1)
-            if self._limit is not None and ordinal >= self._limit:
-                return
-
-    def _send_lines(self, stream: ExportStream, lines: Lines, counts: Counter[str]) -> None:
-        if lines.fields:
-            stream.tell_drift(lines.fields)
-        self._tap.write(lines.content)
-        stream.count += lines.count
-        counts[stream.name] += lines.count
-        self._tap.progress.advance(records=lines.count)
+        return provenance
 
     def _report(self, sentence: str) -> None:
         self._files.report_gap(sentence)

@@ -1,0 +1,75 @@
+"""Sends what a parser finds in one member to the streams that it belongs to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from tap_kit.export_members import Envelope, Found, Lines, Member, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tap_kit.export import ExportTap
+    from tap_kit.export_streams import ExportStream
+
+
+class Sending:
+    """The records of one member on their way.
+
+    Attributes:
+        counts: How many have been sent, by stream.
+    """
+
+    def __init__(
+        self,
+        tap: ExportTap,
+        streams: Mapping[str, ExportStream],
+        provenance: Mapping[str, Any],
+        member: Member,
+    ) -> None:
+        """Send the records of *member*, which have *provenance* in common."""
+        self._tap = tap
+        self._streams = streams
+        self._provenance = provenance
+        self._member = member
+        self._envelopes: dict[str, Envelope] = {}
+        self._limit = min((s.ABORT_AT_RECORD_COUNT or 0 for s in streams.values()), default=0)
+        self.counts: Counter[str] = Counter()
+
+    def run(self, rule: Rule) -> None:
+        """Send what *rule* finds; errors of the parser come through, after what it found before."""
+        if rule.parser is None:
+            return
+        self._member.envelope = self._prepared
+        for ordinal, found in enumerate(rule.parser(self._member), start=1):
+            stream = self._streams[found.stream]
+            if isinstance(found, Lines):
+                self._send_lines(stream, found)
+            elif stream.selected:
+                self._send(stream, found, ordinal)
+            if ordinal == self._limit:
+                return
+
+    def _send(self, stream: ExportStream, found: Found, ordinal: int) -> None:
+        stream.send(found, self._provenance, self._envelope(stream.name), ordinal)
+        self.counts[stream.name] += 1
+        self._tap.progress.advance(records=1)
+
+    def _send_lines(self, stream: ExportStream, lines: Lines) -> None:
+        if lines.fields:
+            stream.tell_drift(lines.fields)
+        self._tap.write(lines.content)
+        stream.count += lines.count
+        self.counts[stream.name] += lines.count
+        self._tap.progress.advance(records=lines.count)
+
+    def _envelope(self, name: str) -> Envelope:
+        if name not in self._envelopes:
+            self._envelopes[name] = self._streams[name].envelope(self._provenance)
+        return self._envelopes[name]
+
+    def _prepared(self, name: str) -> Envelope | None:
+        """Give the bytes around prepared lines, unless records have to be altered, or only a few are wanted."""
+        stream = self._streams[name]
+        return self._envelope(name) if stream.selected and not stream.is_altered and not self._limit else None
