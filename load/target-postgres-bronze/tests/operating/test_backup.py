@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from target_postgres_bronze.operator import pgtools
 
@@ -63,6 +64,20 @@ def test_what_was_saved_is_restored_row_by_row(orders_everywhere: Operator, rest
     assert state.exists()
     scratch = "SELECT count(*) FROM pg_database WHERE datname LIKE 'bronze_verify_%%'"
     assert operator.bronze.query(scratch) == [(0,)]
+
+
+def test_what_was_saved_here_is_restored_on_another_server(
+    orders: Operator, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = backup(orders)
+    parts = conninfo_to_dict(database)
+    for name, part in (("HOST", "host"), ("PORT", "port"), ("DB", "dbname"), ("USER", "user")):
+        monkeypatch.setenv(f"PG_{name}", str(parts[part]))
+    answer = orders("restore", str(folder))
+    assert answer.code == 0, answer.err
+    with psycopg.connect(database) as connection:
+        assert connection.execute(FINGERPRINTS).fetchall() == orders.bronze.query(FINGERPRINTS.decode())
+    assert orders("verify", "--no-archive").code == 0
 
 
 def test_backups_share_the_archive_and_keep_each_other(orders: Operator) -> None:

@@ -75,7 +75,7 @@ def back_up(target: Target, places: Places, folder: Path, *, verify: bool) -> Pa
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             (snapshot,) = session.rows(connection, "SELECT pg_export_snapshot() AS name")
             arguments = ["--format=custom", f"--snapshot={snapshot['name']}", f"--file={half_made / DUMP}"]
-            pgtools.run(target, "pg_dump", arguments, major=major)
+            pgtools.dump(target, arguments, major=major)
             fingerprints = session.rows(connection, FINGERPRINTS)
             _copy_state(places.state, half_made / STATE)
             archive = copy_archive(places.archive, folder / ARCHIVE)
@@ -126,9 +126,7 @@ def load_dump(target: Target, backup: Path, wanted: list[dict[str, Any]], major:
     Raises:
         OperatorError: It cannot be restored, or differs from what was saved.
     """
-    # rights belong to the server that the dump came from
-    arguments = ["--no-owner", "--no-privileges", "--exit-on-error", "--jobs=2", str(backup / DUMP)]
-    pgtools.run(target, "pg_restore", arguments, major=major)
+    pgtools.restore(target, backup / DUMP, major=major)
     with session.connected(target) as connection:
         found = session.rows(connection, FINGERPRINTS)
     if found != wanted:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import itertools
 import os
 import re
 import shutil
@@ -18,55 +20,117 @@ if TYPE_CHECKING:
 
     from target_postgres_bronze.database import Target
 
+#: Arguments of pg_restore.
+UNOWNED: Final = ("--no-owner", "--no-privileges")
+#: Settings at the beginning of a dump that servers before the one named do not know, and how many lines that beginning has at most.
+NEWER_SETTINGS: Final = (b"SET transaction_timeout = 0;\n",)  # 17
+SETTING_LINES: Final = 40
 DEBIAN: Final = Path("/usr/lib/postgresql")
 
 
-def run(target: Target, program: str, arguments: Sequence[str], *, major: int) -> None:
-    """Run one of PostgreSQL's programs on *target*.
+def dump(target: Target, arguments: Sequence[str], *, major: int) -> None:
+    """Run pg_dump on *target*.
 
     Args:
-        target: Database; its password goes through the environment, which other users do not see.
-        program: ``pg_dump`` or ``pg_restore``.
-        arguments: Its arguments, without the database.
+        target: Database.
+        arguments: pg_dump's arguments, without the database.
         major: The server's version.
 
     Raises:
-        OperatorError: There is none for that version, or it failed.
+        OperatorError: There is no pg_dump for that version, or it failed.
     """
+    command, env = _aimed(target, find("pg_dump", major))
+    done = subprocess.run(
+        [*command, *arguments], check=False, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    _check(target, done.returncode, done.stderr)
+
+
+def restore(target: Target, file: Path, *, major: int) -> None:
+    """Restore the dump *file* into the empty database *target*, without owners and rights, which belong to the server that it came from.
+
+    Args:
+        target: Database.
+        file: A dump in pg_dump's custom format.
+        major: The server's version.
+
+    Raises:
+        OperatorError: No pg_restore here reads the dump, or the server refuses something in it.
+    """
+    program = find("pg_restore", major)
+    if subprocess.run([program, "--list", file], check=False, capture_output=True).returncode:
+        program = find("pg_restore", major, newest=True)
+    if _version(program) > major:
+        _restore_to_older(target, file, program)
+        return
+    command, env = _aimed(target, program)
+    command += [*UNOWNED, "--exit-on-error", "--jobs=2", str(file)]
+    done = subprocess.run(
+        command, check=False, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    _check(target, done.returncode, done.stderr)
+
+
+def _restore_to_older(target: Target, file: Path, program: str) -> None:
+    """Restore through psql what a newer pg_restore writes as SQL, without the settings that only newer servers know."""
+    command, env = _aimed(target, str(Path(program).with_name("psql")))
+    command += ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/null"]
+    with (
+        subprocess.Popen([program, *UNOWNED, "--file=-", file], stdout=subprocess.PIPE) as written,
+        subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as read,
+    ):
+        assert written.stdout is not None  # noqa: S101 - a pipe was asked for
+        assert read.stdin is not None  # noqa: S101 - the same
+        with contextlib.suppress(BrokenPipeError), read.stdin:
+            for line in itertools.islice(written.stdout, SETTING_LINES):
+                if line not in NEWER_SETTINGS:
+                    read.stdin.write(line)
+            shutil.copyfileobj(written.stdout, read.stdin)
+        written.stdout.close()
+        said = read.stderr.read().decode(errors="replace") if read.stderr else ""
+    _check(target, read.returncode or written.returncode, said)
+
+
+def _aimed(target: Target, program: str) -> tuple[list[str], dict[str, str]]:
+    """Return a command for *target*, and its environment: there a password is hidden from other users."""
     from psycopg.conninfo import conninfo_to_dict, make_conninfo  # noqa: PLC0415 - half a second for --help
 
     parts = conninfo_to_dict(target.conninfo)
     password = parts.pop("password", None)
     env = os.environ | ({"PGPASSWORD": str(password)} if password else {})
-    command = [find(program, major), "--dbname", make_conninfo("", **parts), *arguments]
-    done = subprocess.run(
-        command, check=False, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True
-    )
-    if done.returncode:
-        # what follows "DETAIL" may quote a row
-        lines = [line for line in done.stderr.splitlines() if "error:" in line]
-        said = lines[0].partition("DETAIL")[0].strip() if lines else f"exit code {done.returncode}"
-        raise OperatorError(f"{target.display}: {said}")
+    return [program, "--dbname", make_conninfo("", **parts)], env
 
 
-def find(program: str, major: int) -> str:
-    """Return the path of *program* in the server's version, else in the nearest newer one.
+def _check(target: Target, code: int, said: str) -> None:
+    """Raise what a program said; what follows "DETAIL" may quote a row."""
+    if code:
+        lines = [line for line in said.splitlines() if "error:" in line or "ERROR:" in line]
+        reason = lines[0].partition("DETAIL")[0].strip() if lines else f"exit code {code}"
+        raise OperatorError(f"{target.display}: {reason}")
+
+
+def find(program: str, major: int, *, newest: bool = False) -> str:
+    """Return the path of *program* in the server's version, else in the nearest newer one; or the newest of all.
 
     Raises:
         OperatorError: All that are here are older.
     """
     versions: dict[int, str] = {}
     for path in _candidates(program):
-        said = subprocess.run([path, "--version"], check=False, capture_output=True, text=True).stdout
-        if found := re.search(r"(\d+)(?:\.|\s|$)", said):
-            versions.setdefault(int(found[1]), str(path))
-    fitting = [number for number in sorted(versions) if number >= major]
+        versions.setdefault(_version(path), str(path))
+    fitting = [number for number in sorted(versions, reverse=newest) if number >= major]
     if not fitting:
         raise OperatorError(
             f"The server is PostgreSQL {major}, and no {program} of that version or newer is here. Install its client programs "
             f"(Debian, Ubuntu: postgresql-client-{major})."
         )
     return versions[fitting[0]]
+
+
+def _version(program: Path | str) -> int:
+    said = subprocess.run([program, "--version"], check=False, capture_output=True, text=True).stdout
+    found = re.search(r"(\d+)(?:\.|\s|$)", said)
+    return int(found[1]) if found else 0
 
 
 def _candidates(program: str) -> Iterator[Path]:
