@@ -1,6 +1,8 @@
 -- bronze.resume_run: takes a run's books up again on a new connection; gives the number of its last committed transaction.
 CREATE OR REPLACE FUNCTION bronze.resume_run(run text) RETURNS integer
 LANGUAGE plpgsql
+-- the server may take long to see that the former connection is dead
+SET lock_timeout = '30s'
 AS $$
 DECLARE
     committed integer;

@@ -60,12 +60,12 @@ def run_loader(config: Mapping[str, Any], source: IO[Any], out: IO[bytes], env: 
     Returns:
         Exit code: 0; 1 for a failure, named on stderr; 130 or 143 when a signal ended the run.
     """
-    try:
-        with Interrupt() as interrupt:
+    with Interrupt() as interrupt:
+        try:
             return _land_all(config, source, out, env, interrupt)
-    except _TOLD as error:
-        log.error("%s", _sentence(error))  # noqa: TRY400 - a sentence for the user, no traceback
-        return FAILURE
+        except _TOLD as error:
+            log.error("%s", _sentence(error))  # noqa: TRY400 - a sentence for the user, no traceback
+            return 128 + interrupt.number if interrupt.number else FAILURE
 
 
 def _sentence(error: BaseException) -> str:
@@ -85,6 +85,7 @@ def _land_all(
 ) -> int:
     settings = read_settings(config)
     session = Session(partial(database.resolve, config, env), read_layout(project.sql_dir()))
+    session.is_stopped = lambda: bool(interrupt.number)
     # while the tap starts: a wrong setting is told at once, and an embedded server is up when the first record comes
     session.open()
     try:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
+_TICK: Final = 0.2
 #: Seconds between attempts: a server that restarts is back within the minute.
 PAUSES: Final = (0.1, 1, 2, 4, 8, 15, 30)
 _SETTINGS: Final = (
@@ -59,6 +60,8 @@ class Session:
         self._pauses = pauses
         self._target: Target | None = None
         self._connection: psycopg.Connection[Any] | None = None
+        #: Whether a signal asks to end; then nothing waits for a database that is away.
+        self.is_stopped: Callable[[], bool] = lambda: False
         #: Called after a connection was opened anew.
         self.on_reconnect: Callable[[psycopg.Connection[Any]], None] = lambda _connection: None
 
@@ -117,8 +120,17 @@ class Session:
                     ) from error
                 log.warning("%s Trying again in %g s.", reason, pause)
                 self.close()
-                time.sleep(pause)
+                self._wait(pause, reason)
         raise AssertionError  # the loop returns or raises
+
+    def _wait(self, seconds: float, reason: str) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if self.is_stopped():
+                raise LoaderError(
+                    f"{reason} Stopped while waiting for it; what was confirmed is safe. Run again."
+                )
+            time.sleep(min(left, _TICK))
 
     def beside(self, statement: bytes, values: list[Any]) -> None:
         """Do *statement* on a second connection, where the server lets us have one; what it does must be optional."""
