@@ -336,6 +336,25 @@ def test_only_the_newest_export_says_what_is_gone(run: Callable[..., Imported], 
     assert ends[-1] == "ACTIVATE_VERSION"
 
 
+def test_two_copies_of_an_export_are_one(run: Callable[..., Imported], tmp_path: Path) -> None:
+    data = zipped(tmp_path / "a.zip", plays=content(1, 1)).read_bytes()
+    (tmp_path / "copy.zip").write_bytes(data)
+    (tmp_path / "plays.json").write_bytes(content(1, 1))
+    said = run()
+    assert moments(said) == [1, 1]
+    (tmp_path / "a.zip").unlink()
+    assert not moments(run(state=said.state))
+
+
+def test_exports_in_which_nothing_is_known_are_told_each(
+    run: Callable[..., Imported], tmp_path: Path
+) -> None:
+    zipped(tmp_path / "a.zip", news=b"1")
+    zipped(tmp_path / "b.zip", other=b"2")
+    (tmp_path / "c.txt").write_bytes(b"3")
+    assert run().files() == {"a.zip/news.json": "unknown", "b.zip/other.json": "unknown", "c.txt": "unknown"}
+
+
 def test_an_older_export_that_comes_later_is_marked_and_says_nothing_of_what_is_gone(
     run: Callable[..., Imported], tmp_path: Path
 ) -> None:

@@ -53,7 +53,7 @@ def find_exports(path: Path, password: str | None) -> tuple[list[Export], list[t
         except MemberError as error:
             failures.append((label, str(error)))
     if loose:
-        exports.append(Export(path=".", members=loose))
+        exports.append(Export(path=path.name or str(path), members=loose))
     for export in exports:
         for member in export.members:
             member.export = export

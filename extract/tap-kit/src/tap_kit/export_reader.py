@@ -31,7 +31,8 @@ class Plan:
         export: The export.
         parsed: Members that are read, and by which rule.
         told: Other members with status and reason.
-        keys: Names of its content in the state.
+        keys: Its names in the state.
+        content: The one that is the same in every packing; empty where there is nothing to read.
         is_stale: A later export has been read before, so that what this one says is no news.
     """
 
@@ -39,6 +40,7 @@ class Plan:
     parsed: list[tuple[Member, Rule]] = field(default_factory=list)
     told: list[tuple[Member, str, str]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    content: str = ""
     is_stale: bool = False
 
 
@@ -62,11 +64,11 @@ class ExportReader:
         for label, sentence in failures:
             self._report(sentence)
             self._files.tell(label, Member(label, label, _unopened), "damaged", sentence)
-        plans = []
+        plans: list[Plan] = []
         for export in self._separated(exports):
             plan = self._plan(export)
             export.close()
-            if plan is not None:
+            if plan is not None and not self._joins_twin(plan, plans):
                 plans.append(plan)
         plans.sort(key=lambda plan: plan.export.moment)
         newest = max((str(seen.get("moment", "")) for seen in self._seen.values()), default="")
@@ -79,6 +81,15 @@ class ExportReader:
         for stream in self._streams.values():
             if read := stream.total + stream.count:
                 self._log.info("%s: %d read.", stream.name, read)
+
+    def _joins_twin(self, plan: Plan, others: Iterable[Plan]) -> bool:
+        """Tell whether another export has the same content; it then stands for this one too."""
+        twin = next((other for other in others if plan.content and other.content == plan.content), None)
+        if twin is None:
+            return False
+        self._log.info("%s: the same content as %s.", plan.export.path, twin.export.path)
+        twin.keys += plan.keys
+        return True
 
     def _separated(self, exports: Iterable[Export]) -> Iterable[Export]:
         """Split loose files into the exports that they are of."""
@@ -141,13 +152,15 @@ class ExportReader:
         for member in export.members:
             self._classify(member, plan)
         self._hash_members(plan)
-        content = self._key(sorted(member.digest for member, _ in plan.parsed))
-        if plan.parsed and self._is_seen(content):
+        if not plan.parsed:
+            return plan
+        plan.content = self._key(sorted(member.digest for member, _ in plan.parsed))
+        if self._is_seen(plan.content):
             self._log.info("%s: its content has been read before.", export.path)
             if plan.keys:
                 self._remember(plan)
             return None
-        plan.keys.append(content)
+        plan.keys.append(plan.content)
         return plan
 
     def _classify(self, member: Member, plan: Plan) -> None:
