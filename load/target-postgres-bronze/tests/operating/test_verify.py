@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -193,3 +194,34 @@ def test_a_rebuild_overwrites_nothing(orders: Operator) -> None:
     name = orders.bronze.env["PG_DB"]
     assert "has a bronze_shop already" in orders("rebuild", "shop", "--database", name).err
     assert "has no file of shoes" in orders("rebuild", "shoes", "--database", name).err
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_any_history_agrees_with_itself_and_is_rebuilt(
+    operator: Operator, rebuilt: Callable[[], list[tuple[object, ...]]], seed: int
+) -> None:
+    chance = random.Random(seed)
+    make = operator.bronze
+    full = make.schema(x_source_timestamp="at", x_absence="full", replication_key="at", x_volatile=["/seen"])
+    marks = make.schema("marks", key=None, x_absence=chance.choice(["full", "never"]))
+    for _ in range(6):
+        orders = [
+            make.record(
+                {
+                    "id": number,
+                    "at": f"2024-0{chance.randint(1, 3)}-01",
+                    "a": chance.randint(1, 2),
+                    "seen": chance.random(),
+                },
+                account=chance.choice(["", "second"]),
+                degraded=chance.random() < 0.2,
+            )
+            for number in chance.choices(range(8), k=12)
+        ]
+        notes = [make.record({"m": chance.randint(1, 4)}, "marks") for _ in range(5)]
+        ends = [make.finish(), make.finish("marks")] if chance.random() < 0.7 else []
+        operator.load(full, *orders, marks, *notes, *ends)
+    changes = {row[0] for row in make.query("SELECT metadata ->> 'change' FROM bronze_shop")}
+    assert {"new", "changed", "gone", "back", "degraded"} <= changes
+    assert operator("verify").code == 0, operator("verify").out
+    assert rebuilt() == make.query(CONTENT)
