@@ -269,12 +269,13 @@ def test_the_messages_of_the_original_leave_with_its_hash(runner: Runner, ids: l
 def test_a_damaged_original_gives_what_it_holds_and_is_accounted_for(runner: Runner, ids: list[int]) -> None:
     content = activity_fit(NOW, 600)[:-50]
     runner.standin.inject(f"files/activity/{ids[3]}", Reply(200, content, "application/octet-stream"))
-    outcome = runner.run("activities", "activity_files", "fit_messages", "_files")
+    outcome = runner.run("activities", "activity_files", "fit_messages", "fit_remains", "_files")
     digest = hashlib.sha256(content).hexdigest()
     assert [r for r in outcome.records("fit_messages") if r["file_sha256"] == digest]
     damaged = [record for record in outcome.records("_files") if record["status"] == "damaged"]
     assert [record["sha256"] for record in damaged] == [digest]
     assert "damaged after" in damaged[0]["reason"]
+    assert [record["file_sha256"] for record in outcome.records("fit_remains")] == [digest]
     assert any(base64.b64decode(r["content"]) == content for r in outcome.records("activity_files"))
 
 

@@ -37,4 +37,8 @@ def test_every_schema_is_of_a_stream_and_describes_its_keys() -> None:
     assert files <= tap.streams.keys()
     for stream in tap.streams.values():
         assert set(stream.primary_keys) <= stream.schema["properties"].keys(), stream.name
-        assert stream.schema.get("additionalProperties") or stream.name in {"fit_messages", "_files"}
+        assert stream.schema.get("additionalProperties") or stream.name in {
+            "fit_messages",
+            "fit_remains",
+            "_files",
+        }

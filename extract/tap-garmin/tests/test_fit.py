@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import base64
 import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from tap_garmin.fit import decode, moments, plain
+from tap_garmin.fit import decode, moments, plain, remains
 from tap_garmin.standin.fitmaker import (
     BYTE,
     ENUM,
@@ -176,6 +177,50 @@ def test_compressed_timestamps_are_read_by_the_second_decoder() -> None:
 def test_chained_files_are_read_to_the_end() -> None:
     found = decode(activity_fit(START, 60) + activity_fit(START, 120))
     assert found.counts == {"file_id": 2, "record": 3, "session": 2}
+
+
+def test_a_wrong_checksum_does_not_hide_the_files_chained_behind() -> None:
+    first = bytearray(activity_fit(START, 60))
+    first[-1] ^= 0xFF
+    found = decode(bytes(first) + activity_fit(START, 120))
+    assert found.counts == {"file_id": 2, "record": 3, "session": 2}
+    assert "CRC" in found.problems[0]
+
+
+def test_what_cannot_be_read_is_kept_with_its_place() -> None:
+    whole = activity_fit(START, 600)
+    cut = whole[: len(whole) - 60]
+    found = decode(cut)
+    rest = remains(found, cut)
+    assert rest is not None
+    kept = base64.b64decode(rest["content"])
+    assert cut[rest["offset"] :] == kept
+    assert 0 < len(kept) < 40
+    assert rest["file_sha256"] == found.sha256
+    assert remains(decode(whole), whole) is None
+    assert remains(decode(b"junk"), b"junk") == {
+        "file_sha256": hashlib.sha256(b"junk").hexdigest(),
+        "offset": 0,
+        "problem": "RuntimeError: FIT Runtime Error at byte: 0 The file is not a fit file.",
+        "content": base64.b64encode(b"junk").decode(),
+    }
+
+
+def test_the_second_decoder_knows_where_it_stopped() -> None:
+    maker = FitMaker()
+    maker.define(1, 20, [(253, UINT32), (3, UINT8)])
+    maker.define(2, 20, [(3, UINT8)])
+    maker.write(1, BEGIN, 100)
+    for offset in range(9):
+        maker.write_compressed(2, offset, 100 + offset)
+    content = maker.finish()[:-5]
+    found = decode(content)
+    assert found.decoder.startswith("fitdecode")
+    assert len(found.records) == 8
+    rest = remains(found, content)
+    assert rest is not None
+    assert base64.b64decode(rest["content"]) == content[-1:]
+    assert rest["offset"] == len(content) - 1
 
 
 def test_the_first_of_chained_files_survives_a_damaged_second() -> None:

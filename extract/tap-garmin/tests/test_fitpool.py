@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
 
 def read(runner: Runner, folder: Path, **config: Any) -> Outcome:
     runner.state = {}
-    return runner.run("fit_messages", "_files", path=str(folder), **config)
+    return runner.run("fit_messages", "fit_remains", "_files", path=str(folder), **config)
 
 
 def test_processes_give_what_one_gives_in_the_same_order(
@@ -51,6 +51,8 @@ def test_processes_give_what_one_gives_in_the_same_order(
     assert together.records("fit_messages") == alone.records("fit_messages")
     assert together.told("fit_messages") == alone.told("fit_messages")
     assert together.records("_files") == alone.records("_files")
+    assert together.records("fit_remains") == alone.records("fit_remains")
+    assert len(alone.records("fit_remains")) == 2
     status = [record["status"] for record in together.records("_files")]
     assert (status.count("parsed"), status.count("damaged")) == (18, 2)
 

@@ -10,6 +10,7 @@ both.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import math
 import warnings
@@ -46,6 +47,13 @@ class Decoded:
     decoder: str
     records: list[dict[str, Any]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    end: int = 0
+    """Where the last message that could be read ends, in bytes."""
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether something of the file could not be read; a wrong checksum alone is not that."""
+        return not all("CRC" in problem for problem in self.problems)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -71,9 +79,9 @@ def decode(content: bytes) -> Decoded:
     from tap_garmin import fit_sdk  # noqa: PLC0415 - the profile takes a third of a second to load
 
     sha256 = hashlib.sha256(content).hexdigest()
-    messages, problems = fit_sdk.read(content)
-    decoded = Decoded(sha256, f"garmin-fit-sdk {version('garmin-fit-sdk')}", problems=problems)
-    if problems and not _only_checksum(problems):
+    messages, problems, end = fit_sdk.read(content)
+    decoded = Decoded(sha256, f"garmin-fit-sdk {version('garmin-fit-sdk')}", problems=problems, end=end)
+    if decoded.is_cut:
         other = _decode_otherwise(content)
         if len(other.records) > len(messages):
             return other
@@ -83,6 +91,18 @@ def decode(content: bytes) -> Decoded:
     if not decoded.records and not problems:
         problems.append("no message in it")
     return decoded
+
+
+def remains(decoded: Decoded, content: bytes) -> dict[str, Any] | None:
+    """Give what could not be read of a damaged file, so that it is not lost; None where there is nothing."""
+    if not decoded.is_cut or decoded.end >= len(content):
+        return None
+    return {
+        "file_sha256": decoded.sha256,
+        "offset": decoded.end,
+        "problem": decoded.problems[0],
+        "content": base64.b64encode(content[decoded.end :]).decode(),
+    }
 
 
 def moments(records: list[dict[str, Any]], created: str | None) -> Iterator[str | None]:
@@ -133,10 +153,6 @@ def record_of(
     return record
 
 
-def _only_checksum(problems: list[str]) -> bool:
-    return all("CRC" in problem for problem in problems)
-
-
 def _created(record: Mapping[str, Any]) -> str | None:
     return _as_moment(stored(record, "time_created")) if record["message"] == "file_id" else None
 
@@ -159,11 +175,13 @@ def _decode_otherwise(content: bytes) -> Decoded:
                 BytesIO(content),
                 check_crc=fitdecode.CrcCheck.WARN,
                 error_handling=fitdecode.ErrorHandling.WARN,
+                keep_raw_chunks=True,
             ) as reader:
                 for frame in reader:
                     if frame.frame_type == fitdecode.FIT_FRAME_DATA:
                         head = {"file_sha256": decoded.sha256, "position": len(decoded.records)}
                         decoded.records.append({**head, **_frame(frame)})
+                        decoded.end = frame.chunk.offset + len(frame.chunk.bytes)
         except Exception as error:  # noqa: BLE001 - a damaged file may break the decoder anywhere
             decoded.problems.append(f"{type(error).__name__}: {error}")
     decoded.problems += list(dict.fromkeys(str(warning.message) for warning in said))

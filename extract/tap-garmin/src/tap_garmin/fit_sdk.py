@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from garmin_fit_sdk import Decoder, Profile, Stream
@@ -22,16 +24,30 @@ _AS_STORED: dict[str, Any] = {
 }
 
 
-def read(content: bytes) -> tuple[list[dict[str, Any]], list[str]]:
-    """Read all messages in the order of the file, and say what went wrong.
+@dataclass
+class Reading:
+    """What one run of the SDK found, what went wrong, and where the last message ends."""
+
+    messages: list[Message]
+    problems: list[str]
+    end: int
+
+
+def read(content: bytes) -> tuple[list[dict[str, Any]], list[str], int]:
+    """Read all messages in the order of the file, say what went wrong, and where the last message ends.
 
     Heart rates are not merged from ``hr`` into ``record`` messages: both stay as they were written.
     """
-    decoded, problems = _read(content)
-    stored, _ = _read(content, **_AS_STORED)
+    decoded = _read(content)
+    problems = decoded.problems
+    if any("CRC" in problem for problem in problems):  # the SDK stops there; files chained behind it are good
+        decoded = _read(content, enable_crc_check=False)
+        problems = list(dict.fromkeys(problems + decoded.problems))
+    stored = _read(content, **_AS_STORED)
     descriptions: list[dict[str, Any]] = []
     records = []
-    for (number, values), (_, raw) in zip(decoded, stored, strict=False):
+    for meant, (number, raw) in zip_longest(decoded.messages, stored.messages):
+        _, values = meant or (number, raw)  # where the decoding fails, what is stored has to do
         record = _record(number, values, raw)
         if developer := values.get("developer_fields"):
             record["developer_fields"] = [
@@ -40,19 +56,21 @@ def read(content: bytes) -> tuple[list[dict[str, Any]], list[str]]:
         if record["message"] == "field_description":
             descriptions.append(record["fields"])
         records.append(record)
-    return records, problems
+    return records, problems, stored.end
 
 
-def _read(content: bytes, **options: Any) -> tuple[list[Message], list[str]]:
+def _read(content: bytes, **options: Any) -> Reading:
     """Run the SDK once, over a stream of its own: one that was read gives nothing a second time."""
-    found: list[Message] = []
-    decoder = Decoder(Stream.from_byte_array(bytearray(content)))
-    _, errors = decoder.read(
-        mesg_listener=lambda number, message: found.append((number, message)),
-        merge_heart_rates=False,
-        **options,
-    )
-    return found, [f"{type(error).__name__}: {error}" for error in errors]
+    reading = Reading([], [], 0)
+    stream = Stream.from_byte_array(bytearray(content))
+
+    def take(number: int, message: dict[Any, Any]) -> None:
+        reading.messages.append((number, message))
+        reading.end = stream.position()
+
+    _, errors = Decoder(stream).read(mesg_listener=take, merge_heart_rates=False, **options)
+    reading.problems = [f"{type(error).__name__}: {error}" for error in errors]
+    return reading
 
 
 def _record(number: int, values: dict[Any, Any], raw: dict[Any, Any]) -> dict[str, Any]:

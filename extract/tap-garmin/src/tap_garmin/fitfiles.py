@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from tap_garmin.fit import decode, moments
+from tap_garmin.fit import decode, moments, remains
 from tap_kit.export import Envelope, ExportStream, Found, Member, MemberError
 
 if TYPE_CHECKING:
@@ -20,10 +20,22 @@ LARGEST = 200_000_000
 """Bytes; FIT files are a few megabytes at most, and their messages are held in memory."""
 
 
-class FitMessages(ExportStream):
-    """Every message of every FIT file; the same file is the same whatever way it came."""
+class FitStream(ExportStream):
+    """A stream of FIT files, in which the same file is the same whatever way it came."""
 
     _tap: TapGarmin
+
+    @override
+    def envelope(self, provenance: Mapping[str, Any]) -> Envelope:
+        """Leave out what names the way."""
+        return super().envelope(
+            {name: value for name, value in provenance.items() if name not in _OF_THE_WAY}
+        )
+
+
+class FitMessages(FitStream):
+    """Every message of every FIT file."""
+
     name = "fit_messages"
     primary_keys: ClassVar[tuple[str, ...]] = ("file_sha256", "position")
     schema: ClassVar[dict[str, Any]] = {
@@ -54,13 +66,6 @@ class FitMessages(ExportStream):
         },
     }
 
-    @override
-    def envelope(self, provenance: Mapping[str, Any]) -> Envelope:
-        """Leave out what names the way: a file is the same record in all ways that it may come."""
-        return super().envelope(
-            {name: value for name, value in provenance.items() if name not in _OF_THE_WAY}
-        )
-
     def take(self, provenance: Mapping[str, Any], content: bytes) -> None:
         """Send the messages of a file that was downloaded, and account for it.
 
@@ -73,34 +78,57 @@ class FitMessages(ExportStream):
         path = str(provenance["file_path"])
         member = Member(path, path, lambda: BytesIO(content), len(content))
         member.digest = hashlib.sha256(content).hexdigest()
-        self.begin(closes=False)
-        self._tap.files.begin(closes=False)
-        envelope = self.envelope(provenance)
+        for stream in (self, self._tap.fit_remains, self._tap.files):
+            stream.begin(closes=False)
+        streams: dict[str, FitStream] = {self.name: self, FitRemains.name: self._tap.fit_remains}
+        envelopes = {name: stream.envelope(provenance) for name, stream in streams.items()}
+        counts = dict.fromkeys(streams, 0)
         status, reason = "parsed", ""
         try:
             for ordinal, found in enumerate(messages(member), start=1):
-                self.send(found, {}, envelope, ordinal)
+                streams[found.stream].send(found, {}, envelopes[found.stream], ordinal)
+                counts[found.stream] += 1
         except MemberError as error:
             status, reason = "damaged", str(error)
             self.logger.warning("%s", error)
-        self._tap.files.tell("activities", member, status, reason, {self.name: self.count})
+        self._tap.files.tell("downloads", member, status, reason, {n: c for n, c in counts.items() if c})
+
+
+class FitRemains(FitStream):
+    """The bytes of damaged FIT files behind the last message that could be read: nothing of them is lost."""
+
+    name = "fit_remains"
+    primary_keys: ClassVar[tuple[str, ...]] = ("file_sha256",)
+    schema: ClassVar[dict[str, Any]] = {
+        "type": "object",
+        "required": ["file_sha256", "offset", "problem", "content"],
+        "properties": {
+            "file_sha256": {"type": "string", "description": "SHA-256 of the whole file."},
+            "offset": {"type": "integer", "description": "Bytes before these, which are in fit_messages."},
+            "problem": {"type": "string", "description": "Why the decoder stopped."},
+            "content": {"type": "string", "description": "The bytes, in base64."},
+        },
+    }
 
 
 _OF_THE_WAY = frozenset({"account", "raw_id", "source_timestamp"})
 
 
 def messages(member: Member) -> Iterator[Found]:
-    """Yield the messages of a FIT file.
+    """Yield the messages of a FIT file, and what could not be read of it.
 
     Raises:
-        MemberError: The file is damaged; what could be read has been yielded.
+        MemberError: The file is damaged; what it holds has been yielded.
     """
-    decoded = decode(member.read(LARGEST))
+    content = member.read(LARGEST)
+    decoded = decode(content)
     for record, moment in zip(decoded.records, moments(decoded.records, decoded.created), strict=True):
         told: dict[str, Any] = {"decoder": decoded.decoder}
         if moment:
             told["source_timestamp"] = moment
         yield Found(FitMessages.name, record, told)
+    if rest := remains(decoded, content):
+        yield Found(FitRemains.name, rest, {"decoder": decoded.decoder})
     if decoded.problems:
         raise damaged(member, len(decoded.records), decoded.problems[0])
 
@@ -108,6 +136,6 @@ def messages(member: Member) -> Iterator[Found]:
 def damaged(member: Member, count: int, problem: str) -> MemberError:
     """Make the sentence about a file that was not read to its end."""
     return MemberError(
-        f"{member.path}: damaged after {count} messages ({problem}). What could be read was sent; copy the file anew if "
-        "you can."
+        f"{member.path}: damaged after {count} messages ({problem}). These are kept, the other bytes as they are; copy the "
+        "file anew if you can."
     )

@@ -13,18 +13,18 @@ from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tap_garmin import fitfiles
-from tap_garmin.fit import decode, moments
-from tap_kit.export import Lines, MemberError
+from tap_garmin.fit import decode, moments, remains
+from tap_kit.export import Found, Lines, MemberError
 from tap_kit.jsontext import dumps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tap_garmin.tap import TapGarmin
-    from tap_kit.export import Export, Found, Member
+    from tap_kit.export import Export, Member
 
 FEW = 16
 """With fewer files in an export the processes would take longer to start than they save."""
@@ -39,6 +39,8 @@ class Prepared:
     """The messages of a file as JSON, each with its own provenance, and what is wrong with the file."""
 
     messages: list[tuple[bytes, bytes]]
+    rest: dict[str, Any] | None
+    decoder: str
     problem: str
 
 
@@ -52,7 +54,8 @@ def prepare(content: bytes) -> Prepared:
         if moment:
             own["source_timestamp"] = moment
         found.append((dumps(record), dumps(own)[1:-1]))
-    return Prepared(found, decoded.problems[0] if decoded.problems else "")
+    problem = decoded.problems[0] if decoded.problems else ""
+    return Prepared(found, remains(decoded, content), decoded.decoder, problem)
 
 
 class FitReader:
@@ -68,7 +71,7 @@ class FitReader:
         self._files: list[Member] = []
 
     def __call__(self, member: Member) -> Iterator[Found | Lines]:
-        """Yield the messages of a file.
+        """Yield the messages of a file, and what could not be read of it.
 
         Raises:
             MemberError: The file is damaged; what could be read has been yielded.
@@ -86,6 +89,8 @@ class FitReader:
                 for record, own in part
             )
             yield Lines(stream.name, lines, len(part))
+        if prepared.rest:
+            yield Found(fitfiles.FitRemains.name, prepared.rest, {"decoder": prepared.decoder})
         if prepared.problem:
             raise fitfiles.damaged(member, len(prepared.messages), prepared.problem)
 

@@ -21,7 +21,7 @@ from tap_garmin.activity_parts import PartStream
 from tap_garmin.base import ConnectStream
 from tap_garmin.connect import PACE, Connect
 from tap_garmin.dayfiles import WellnessFiles
-from tap_garmin.fitfiles import FitMessages
+from tap_garmin.fitfiles import FitMessages, FitRemains
 from tap_garmin.fitpool import FitReader
 from tap_garmin.tokens import FILE_NAME, TokenFile, post_form
 from tap_kit.client import Client
@@ -118,6 +118,7 @@ class TapGarmin(ExportTap):
         return [
             *(stream(self) for stream in (*connect, *ranges.ALL, *lists.ALL)),
             FitMessages(self),
+            FitRemains(self),
             *exports.streams(self),
             Files(self),
         ]
@@ -209,6 +210,13 @@ class TapGarmin(ExportTap):
         """The stream of all FIT messages."""
         stream = self.streams[FitMessages.name]
         assert isinstance(stream, FitMessages)  # noqa: S101 - the tap made it
+        return stream
+
+    @property
+    def fit_remains(self) -> FitRemains:
+        """The stream of what damaged FIT files keep to themselves."""
+        stream = self.streams[FitRemains.name]
+        assert isinstance(stream, FitRemains)  # noqa: S101 - the tap made it
         return stream
 
     @property
