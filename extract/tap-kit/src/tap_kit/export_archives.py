@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from tap_kit.export_guard import FREE, LARGEST_RATIO, guarded, told
 from tap_kit.export_members import Member, MemberError
+from tap_kit.export_salvage import salvaged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,13 +100,28 @@ def open_archive(path: str, opener: Opener, size: int, password: bytes | None) -
     try:
         with told(path):
             if is_zip:
-                return list(_unfolded(_zip_members(held, path, "", size, password), password)), held
+                return _whole_or_salvaged(held, path, opener, size, password), held
             return list(_tar_members(path, held)), held
     finally:
         held.close()
 
 
 # zip
+
+
+def _whole_or_salvaged(
+    held: Held, path: str, opener: Opener, size: int, password: bytes | None
+) -> list[Member]:
+    """List a zip; of one without its end, what can be found, and that it is damaged."""
+    try:
+        held.get()
+    except zipfile.BadZipFile:
+        found = list(salvaged(path, opener, size))
+        if not found:
+            raise
+        damage = f"{path}: damaged or cut off. What can be found in it is read; get it anew if you can."
+        return [*found, Member(path=path, name="", opener=partial(_unreadable, path), damage=damage)]
+    return list(_unfolded(_zip_members(held, path, "", size, password), password))
 
 
 def _zip_members(held: Held, path: str, prefix: str, size: int, password: bytes | None) -> Iterator[Member]:

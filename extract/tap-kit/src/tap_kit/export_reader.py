@@ -165,6 +165,7 @@ class ExportReader:
 
     def _classify(self, member: Member, plan: Plan) -> None:
         if member.damage:
+            self._report(member.damage)
             plan.told.append((member, "damaged", member.damage))
         elif LITTER.search(member.name):
             plan.told.append((member, "ignored", "left behind by an operating system"))

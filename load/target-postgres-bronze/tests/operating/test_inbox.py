@@ -180,5 +180,14 @@ def test_a_damaged_archive_is_said_to_be_one(operator: Operator, inbox: Path, ru
     assert runs.paths == []
 
 
+def test_an_archive_without_its_end_is_recognised_by_what_it_still_has(
+    operator: Operator, inbox: Path, runs: Runs
+) -> None:
+    content = zipped(inbox / "a.zip", "player/plays_1.json").read_bytes()
+    (inbox / "a.zip").write_bytes(content[:-30])
+    assert "a.zip: Player (it has plays)" in operator("inbox").out
+    assert runs.paths == [str(inbox / "a.zip")]
+
+
 def test_an_empty_inbox_says_what_to_drop(operator: Operator, inbox: Path) -> None:
     assert f"{inbox} is empty. Drop an export there: Player." in operator("inbox").out

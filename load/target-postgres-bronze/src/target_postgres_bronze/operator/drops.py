@@ -34,6 +34,8 @@ _UNPACK: Final[dict[str, Callable[[IO[bytes]], Any]]] = {
     ".bz2": bz2.BZ2File,
     ".xz": lzma.LZMAFile,
 }
+_HEADER: Final = re.compile(rb"PK\x03\x04")
+_MEMBER: Final = re.compile(rb"PK\x03\x04.{22}(..)..", re.DOTALL)
 _DAMAGE: Final = (zipfile.BadZipFile, tarfile.TarError, OSError, EOFError, ValueError, RuntimeError)
 
 
@@ -139,7 +141,9 @@ def _look_into(drop: Drop, name: str, opener: Callable[[], IO[bytes]], moment: s
                     drop.add(f"{name}/{info.name}", moment, bytes)
             return
     except _DAMAGE:
-        drop.damaged.append(name)  # its name may say what it is
+        drop.damaged.append(name)
+        for member in _names_without_directory(opener):
+            drop.add(f"{name}/{member}", moment, bytes)
     unpack = _UNPACK.get("." + name.lower().rpartition(".")[2])
     if unpack is not None:
         name = name.rpartition(".")[0]
@@ -161,6 +165,18 @@ def _look_into_zip(drop: Drop, name: str, opener: Callable[[], IO[bytes]]) -> No
         for info in archive.infolist():
             moment = "-".join(f"{part:02}" for part in info.date_time[:3])
             drop.add(f"{name}/{info.filename}", moment, lambda member=info.filename: head(member))  # type: ignore[misc]
+
+
+def _names_without_directory(opener: Callable[[], IO[bytes]]) -> list[str]:
+    """Return the names in the first MiB of a zip that has lost its end; each member has a header of its own."""
+    with opener() as file:
+        content = file.read(1 << 20)
+    found = (_MEMBER.match(content, place.start()) for place in _HEADER.finditer(content))
+    return [
+        content[match.end() : match.end() + int.from_bytes(match[1], "little")].decode("utf-8", "replace")
+        for match in found
+        if match
+    ]
 
 
 def _joined(pieces: Iterable[Path]) -> IO[bytes]:
