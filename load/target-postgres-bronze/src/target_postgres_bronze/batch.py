@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -14,13 +14,9 @@ if TYPE_CHECKING:
     from target_postgres_bronze.streams import Stream
 
 
-class Origin(NamedTuple):
-    """Where a record came from: its stream, its line, the line's number in the run, and whether its key is unusable."""
-
-    stream: Stream
-    line: bytes
-    position: int
-    lacks_key: bool
+#: Where a record came from: its stream, its line, the line's number in the run, and whether its key is unusable. A plain
+#: tuple, as there is one for every record.
+Origin: TypeAlias = "tuple[Stream, bytes, int, bool]"
 
 
 class Row(NamedTuple):
@@ -104,9 +100,8 @@ class Batch:
             content: Content hash, with a mark for degraded answers.
         """
         key = (stream_id, raw_id)
-        former = self._contents.get(key)
-        if former is None:
-            self._contents[key] = content
+        former = self._contents.setdefault(key, content)
+        if former is content:
             return self.parts[0]
         contents = [former] if isinstance(former, str) else former
         if contents[-1] == content:

@@ -213,14 +213,8 @@ class Lander:
                 raise
             if len(part.incoming) > 1:
                 return sum(self._land_part(half, make_row) for half in halves(part))
-            origin = part.origins[0]
-            self._add_letter(
-                Letter(
-                    origin.line,
-                    origin.position,
-                    RejectedError(_refusal(error), "database", origin.stream.name),
-                )
-            )
+            stream, line, position, _lacks_key = part.origins[0]
+            self._add_letter(Letter(line, position, RejectedError(_refusal(error), "database", stream.name)))
             return self._land_part(Part(), make_row)
 
     def _commit(self, write: Callable[[psycopg.Connection[Any]], int]) -> int:
@@ -261,8 +255,8 @@ class Lander:
             cursor.execute("SELECT bronze.judge(%s, %s::integer[])", [self._run.source, list(self._watched)])
             news = _value(cursor.fetchone())
             if len(news) < len(part.incoming):
-                known = Counter(origin.stream.name for origin in part.origins)
-                known.subtract(Counter(part.origins[place].stream.name for place in news))
+                known = Counter(stream.name for stream, *_rest in part.origins)
+                known.subtract(Counter(part.origins[place][0].name for place in news))
         if news:
             self._stage(cursor, part, news, make_row)
             for name, text in self._after:

@@ -9,7 +9,7 @@ import json
 import logging
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from target_postgres_bronze.batch import Batch
 from target_postgres_bronze.errors import LoaderError, RejectedError
@@ -166,7 +166,9 @@ class Loader:
             message = read_message(line)
             stream = message.stream
             if message.type == "RECORD":
-                self._record(message, line)
+                described = self._streams.get(stream) or _refuse_unknown()
+                self._reader.read(described, message, line, self._position, self._batch)
+                described.finished = False
             else:
                 self._handle(message)
         except RejectedError as error:
@@ -210,13 +212,6 @@ class Loader:
         else:
             raise RejectedError("the type of the message is none that Singer knows", "api")
 
-    def _record(self, message: Message, line: bytes) -> None:
-        stream = self._streams.get(message.stream)
-        if stream is None:
-            raise RejectedError("a RECORD came before the SCHEMA of its stream", "api")
-        self._reader.read(stream, message, line, self._position, self._batch)
-        stream.finished = False
-
     def _schema(self, message: Message) -> None:
         stream, _tap = read_schema(message, self._annotations.get(message.stream, {}))
         former = self._streams.get(stream.name)
@@ -258,6 +253,10 @@ class Loader:
             )
             return
         self._lander.record_gone(stream, stream.window)
+
+
+def _refuse_unknown() -> NoReturn:
+    raise RejectedError("a RECORD came before the SCHEMA of its stream", "api")
 
 
 def _state_value(value: bytes) -> bytes:

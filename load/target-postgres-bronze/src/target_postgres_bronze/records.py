@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from target_postgres_bronze import identity
-from target_postgres_bronze.batch import Origin, Row
+from target_postgres_bronze.batch import Row
 from target_postgres_bronze.copytext import ESCAPES, NULL, field_of_bytes, field_of_text
 from target_postgres_bronze.messages import read_message
 from target_postgres_bronze.occurrences import Occurrences
@@ -20,10 +20,14 @@ from target_postgres_bronze.timestamps import is_plausible, microseconds, read_t
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_postgres_bronze.batch import Batch
+    import msgspec
+
+    from target_postgres_bronze.batch import Batch, Origin
     from target_postgres_bronze.messages import Message
     from target_postgres_bronze.streams import Stream
 
+#: How COPY spells what a record is: degraded, keyless.
+_MARKS: Final = {(a, b): f"{str(a)[0]}\t{str(b)[0]}" for a in (False, True) for b in (False, True)}
 _NULL: Final = "\\N"
 VALID: Final = "valid"
 WARNING: Final = "warning"
@@ -63,7 +67,7 @@ class RecordReader:
             RejectedError: The record cannot be read.
         """
         payload = read_payload(bytes(message.record))
-        provenance = self._read_provenance(bytes(message.provenance))
+        provenance = self._read_provenance(message.provenance)
         content = payload.content
         ordering = _ordering(content.get(stream.replication_key)) if stream.replication_key else None
         raw_id = identity.key_text(content, stream.key_properties) if provenance.raw_id is None else None
@@ -86,23 +90,24 @@ class RecordReader:
             batch.known[stream.name] += 1
             return
         ordered_by = _NULL if ordering is None else ordering
-        marks = f"{'t' if provenance.degraded else 'f'}\t{'t' if keyless else 'f'}"
+        name = raw_id if raw_id.isalnum() else raw_id.translate(ESCAPES)
         part.incoming.append(
-            f"{stream_id}\t{raw_id.translate(ESCAPES)}\t\\\\x{digest}\t{ordered_by}\t{marks}\n"
+            f"{stream_id}\t{name}\t\\\\x{digest}\t{ordered_by}\t{_MARKS[provenance.degraded, keyless]}\n"
         )
-        part.origins.append(Origin(stream, line, position, lacks_key))
+        part.origins.append((stream, line, position, lacks_key))
         part.rows.append(row)
 
     def make_row(self, origin: Origin) -> Row:
         """Make the row of a record that was read without one."""
-        message = read_message(origin.line)
+        stream, line, position, lacks_key = origin
+        message = read_message(line)
         payload = read_payload(bytes(message.record))
-        return self._make_row(origin.stream, message, payload, origin.position, lacks_key=origin.lacks_key)
+        return self._make_row(stream, message, payload, position, lacks_key=lacks_key)
 
     def _make_row(
         self, stream: Stream, message: Message, payload: Payload, position: int, *, lacks_key: bool
     ) -> Row:
-        provenance = self._read_provenance(bytes(message.provenance))
+        provenance = self._read_provenance(message.provenance)
         content = payload.content
         checks = _Checks(stream, payload)
         if lacks_key and stream.key_properties and provenance.raw_id is None:
@@ -126,7 +131,9 @@ class RecordReader:
         )
         return Row(fields, date(moment.year, moment.month, 1) if moment else None)
 
-    def _read_provenance(self, raw: bytes) -> Provenance:
+    def _read_provenance(self, member: msgspec.Raw) -> Provenance:
+        if not (raw := bytes(member)):
+            return NONE
         # the records of one answer have the same; rows may be made in another thread meanwhile
         last, provenance = self._provenance
         if raw != last:

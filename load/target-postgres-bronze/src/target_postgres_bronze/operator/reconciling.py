@@ -157,7 +157,7 @@ class Reconciler:
             if part.incoming:
                 places = self._session.run(partial(self._compare_part, part))
                 for place in sorted(places):
-                    self._keep(part.origins[place].line)
+                    self._keep(part.origins[place][1])
         self._do(lambda connection: connection.execute(COUNT, [self._read, self._rejected, self.number]))
 
     def _compare_part(self, part: Part, connection: psycopg.Connection[Any]) -> list[int]:
