@@ -140,19 +140,19 @@ def _singer_peer(
     program: Path, name: str, settings: dict[str, Any]
 ) -> Callable[[Server, str, Path, int], Result]:
     def run(server: Server, conninfo: str, messages: Path, records: int) -> Result:
-        database = psycopg.conninfo.conninfo_to_dict(conninfo)["dbname"]
-        place = {"host": str(server.socket_dir), "port": server.port, "user": server.user, "password": "x"}
         config = messages.parent / "peer.json"
-        config.write_text(
-            json.dumps(
-                {
-                    **place,
-                    "database": database,
-                    **settings,
-                    **({"dbname": database} if "dbname" in settings else {}),
-                }
-            )
-        )
+        if "dbname" in settings:
+            place: dict[str, Any] = {
+                "host": str(server.socket_dir),
+                "port": server.port,
+                "user": server.user,
+                "password": "x",
+                "dbname": psycopg.conninfo.conninfo_to_dict(conninfo)["dbname"],
+            }
+        else:
+            url = _url(server, conninfo).replace("postgresql://", "postgresql+psycopg://")
+            place = {"sqlalchemy_url": url}
+        config.write_text(json.dumps({**settings, **place}))
         return _measure(server, conninfo, name, records, [str(program), "--config", str(config)], messages)
 
     return run
