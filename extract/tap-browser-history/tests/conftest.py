@@ -54,9 +54,9 @@ class Run:
 
     @property
     def state(self) -> dict[str, Any]:
-        """The last state."""
-        state: dict[str, Any] = [m["value"] for m in self.messages if m["type"] == "STATE"][-1]
-        return state
+        """The last state; empty if there is none."""
+        states = [m["value"] for m in self.messages if m["type"] == "STATE"]
+        return states[-1] if states else {}
 
 
 class Runner:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -109,6 +110,21 @@ def test_a_profile_made_anew_under_the_old_name_overwrites_nothing(run: Runner, 
     second = run(chrome.path, state=first.state)
 
     assert not set(second.names("chromium_visits")) & set(first.names("chromium_visits"))
+
+
+def test_killed_anywhere_the_next_run_completes_it(run: Runner, chrome: Chromium, tmp_path: Path) -> None:
+    for number in range(3):
+        chrome.url(f"https://example.org/{number}")
+    second = Chromium(tmp_path / "Profile 1" / "History")
+    second.visit(second.url())
+    profiles = [{"path": str(path), "label": path.parent.name} for path in (chrome.path, second.path)]
+    whole = run(*profiles)
+
+    for end in range(0, len(whole.messages), 97):
+        before = replace(whole, messages=whole.messages[:end])
+        after = run(*profiles, state=before.state)
+        for stream in ("chromium_visits", "chromium_urls"):
+            assert {*before.names(stream), *after.names(stream)} == set(whole.names(stream))
 
 
 def test_a_profile_that_cannot_be_read_keeps_its_state(run: Runner, chrome: Chromium, tmp_path: Path) -> None:

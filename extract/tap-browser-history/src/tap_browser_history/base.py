@@ -13,7 +13,7 @@ from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_LOG
 from typing_extensions import override
 
 from tap_browser_history.blocks import Names, changed
-from tap_browser_history.database import Part, read
+from tap_browser_history.database import Part, read, repeated
 from tap_kit import Raw, RawStream
 from tap_kit.jsontext import dumps
 
@@ -74,6 +74,7 @@ class HistoryStream(RawStream):
         self._ignored = _by_member(self.volatile)
         self._clock = _steps(self.clock[0]) if self.clock else ()
         self._identity = [_steps(pointer) for pointer in self.identity]
+        self._telling = self._telling_column()
 
     @override
     def get_records(self, context: Mapping[str, Any] | None) -> Iterable[dict[str, Any]]:
@@ -118,11 +119,33 @@ class HistoryStream(RawStream):
     def _described(self, book: Book, span: Span) -> Iterator[tuple[int, bytes, tuple[str, Row]]]:
         """Give each row's number, what counts of it, and its name and record; widen *span* by its moment."""
         names = Names()
+        several = self._repeated(book)
         for row in self.rows(book):
-            name = names.of(self.name_of(row.record))
+            value = _value(row.record, self._telling)
+            alone = isinstance(value, int | float | str) and bool(value) and value not in several
+            name = names.of(self.name_of(row.record), alone=alone)
             if self.forgets:
                 span.take(self._moment(row))
             yield row.number, name.encode() + dumps(self._significant(row.record)), (name, row)
+
+    def _telling_column(self) -> tuple[str, ...]:
+        """Choose the column of the main table that tells most rows apart: the moment if it is a part of the identity."""
+        if not self.parts:
+            return ()
+        own = [
+            pointer
+            for pointer in self.identity
+            if len(self.parts) == 1 or pointer.startswith(f"/{self.parts[0].member}/")
+        ]
+        moment = [pointer for pointer in own if self.clock and pointer == self.clock[0]]
+        return _steps([*own, *moment][-1]) if own else ()
+
+    def _repeated(self, book: Book) -> frozenset[Any]:
+        """Give the values of the telling column that several rows have; only those rows can be equal ones."""
+        if not self._telling:
+            return frozenset()
+        with closing(book.snapshot.connect()) as connection:
+            return repeated(connection, self.parts[0].table, self._telling[-1])
 
     def _moment(self, row: Row) -> Any:
         return _value(row.record, self._clock) if self.clock else None

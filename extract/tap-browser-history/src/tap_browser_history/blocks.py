@@ -51,13 +51,20 @@ class Names:
 
     def __init__(self) -> None:
         """Start with nothing seen."""
-        # 60 bits of each name: a few bytes, as a profile may have a million rows.
+        # 60 bits of each name: a few bytes, where many rows may be equal.
         self._seen: set[int] = set()
         self._again: Counter[int] = Counter()
 
-    def of(self, identity: Sequence[Any]) -> str:
-        """Give the name of the next row with this identity: 32 digits, from the second one on with ``#2`` and so on."""
+    def of(self, identity: Sequence[Any], *, alone: bool = False) -> str:
+        """Give the name of the next row with this identity: 32 digits, from the second one on with ``#2`` and so on.
+
+        Args:
+            identity: The values that make a row what it is.
+            alone: No other row has this identity, so that it need not be remembered.
+        """
         name = hashlib.sha256(dumps(list(identity))).hexdigest()[:32]
+        if alone:
+            return name
         short = int(name[:15], 16)
         if short not in self._seen:
             self._seen.add(short)

@@ -73,6 +73,15 @@ def read(connection: sqlite3.Connection, parts: Sequence[Part]) -> Iterator[Row]
                 yield row
 
 
+def repeated(connection: sqlite3.Connection, table: str, column: str) -> frozenset[Any]:
+    """Give the values that more than one row has in a column; none where there is no such column."""
+    if column not in _columns(connection, table):
+        return frozenset()
+    name = _quoted(column)
+    sql = f"SELECT {name} FROM {_quoted(table)} GROUP BY {name} HAVING count(*) > 1"  # noqa: S608 - as below
+    return frozenset(value for (value,) in connection.execute(sql))
+
+
 def _statement(parts: Sequence[Part], columns: dict[str, list[str]]) -> str:
     """Select the main row's number, then for each part its row number (null: none) and its columns."""
     chosen = ", ".join(
