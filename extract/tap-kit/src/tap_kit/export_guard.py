@@ -68,7 +68,7 @@ def guarded(
     opener: Callable[[], IO[bytes]],
     unpack: Callable[[IO[bytes]], IO[bytes]] | None = None,
     packed: int | None = None,
-) -> IO[bytes]:
+) -> io.BufferedReader:
     """Open a file so that errors are told in a sentence, and unpacking stops where it yields implausibly much.
 
     Args:
@@ -111,13 +111,19 @@ class _Guarded(io.RawIOBase):
     def readinto(self, buffer: Buffer) -> int:
         view = memoryview(buffer)
         with told(self._path):
-            content = self._file.read(len(view))
+            content = self._some(len(view))
             if self._limit is not None and self._file.tell() > self._limit:
                 raise MemberError(
                     f"{self._path}: unpacks to more than {LARGEST_RATIO} times its size, as a zip bomb does. Not read on."
                 )
         view[: len(content)] = content
         return len(content)
+
+    def _some(self, size: int) -> bytes:
+        """Read what can be had at once: an error in what follows must not take it along."""
+        read = getattr(self._file, "read1", self._file.read)
+        content: bytes = read(size)
+        return content
 
     @override
     def seek(self, offset: int, whence: int = 0, /) -> int:

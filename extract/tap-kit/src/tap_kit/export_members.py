@@ -7,6 +7,7 @@ constant memory, and nothing is unpacked to disk.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import IO, TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 18
 """Bytes that are read at once."""
+
+_PART = 1 << 15
 
 LITTER = re.compile(r"(?:^|/)(?:__MACOSX/|\._[^/]*$|\.DS_Store$|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
 """What operating systems leave behind in folders and archives."""
@@ -144,18 +147,29 @@ class Member:
         return self.opener()
 
     def chunks(self, size: int = CHUNK) -> Iterator[bytes]:
-        """Yield its bytes, up to *size* at a time."""
+        """Yield its bytes, *size* at a time; where it is damaged, what comes before that and then the error."""
         with self.open() as file:
-            while chunk := file.read(size):
-                yield chunk
+            goes_on = True
+            while goes_on:
+                parts: list[bytes] = []
+                try:
+                    goes_on = _fill(parts, file, size)
+                except MemberError:
+                    if parts:
+                        yield b"".join(parts)
+                    raise
+                if parts:
+                    yield b"".join(parts)
 
     def head(self, size: int = 1 << 16) -> bytes:
         """Return its first bytes; what cannot be read is missing."""
-        try:
-            with self.open() as file:
-                return file.read(size)
-        except MemberError:
-            return b""
+        content = b""
+        with suppress(MemberError):
+            for chunk in self.chunks(min(size, CHUNK)):
+                content += chunk
+                if len(content) >= size:
+                    break
+        return content[:size]
 
     def read(self, limit: int = 256 << 20) -> bytes:
         """Return its bytes at once.
@@ -199,6 +213,18 @@ class Member:
             "compression_type": self.compression,
         }
         return {name: value for name, value in said.items() if value not in {None, ""}}
+
+
+def _fill(parts: list[bytes], file: IO[bytes], size: int) -> bool:
+    """Read *size* bytes into *parts*, little by little, as an error takes its piece with it; tell whether more may come."""
+    read = getattr(file, "read1", file.read)
+    while size > 0:
+        part: bytes = read(min(size, _PART))
+        if not part:
+            return False
+        parts.append(part)
+        size -= len(part)
+    return True
 
 
 @dataclass(slots=True)
