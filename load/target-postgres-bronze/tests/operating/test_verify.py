@@ -23,6 +23,11 @@ CONTENT = """
     FROM bronze_shop ORDER BY lineage_id
 """
 
+#: The rows that are current by the heads.
+CURRENT = """
+    SELECT h.row_id FROM bronze.heads AS h INNER JOIN bronze.streams AS s ON s.id = h.stream_id
+    WHERE s.source = 'shop' AND NOT h.gone ORDER BY h.row_id
+"""
 #: Without the check that would refuse it.
 MOVED = """
     ALTER TABLE bronze_shop DROP CONSTRAINT partition_key_is_the_day_of_the_event_or_of_the_landing;
@@ -224,4 +229,5 @@ def test_any_history_agrees_with_itself_and_is_rebuilt(
     changes = {row[0] for row in make.query("SELECT metadata ->> 'change' FROM bronze_shop")}
     assert {"new", "changed", "gone", "back", "degraded"} <= changes
     assert operator("verify").code == 0, operator("verify").out
+    assert make.query("SELECT id FROM bronze_shop_current ORDER BY id") == make.query(CURRENT)
     assert rebuilt() == make.query(CONTENT)
