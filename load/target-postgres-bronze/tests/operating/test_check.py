@@ -255,6 +255,16 @@ def test_a_database_that_does_not_answer_is_told_once(
     assert len(messages) == 2
 
 
+def test_a_database_that_does_not_answer_is_told_even_to_nobody(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PG_HOST", str(operator.root))
+    said = operator("check", "--notify").err
+    assert "set BRONZE_NOTIFY_URLS in .env" in said
+    assert "no server answers" in said
+    assert not (operator.root / "data" / "database-unreachable").exists()
+
+
 def test_nobody_to_notify_is_a_sentence(operator: Operator) -> None:
     add_run(operator, took="1 hour")
     assert "set BRONZE_NOTIFY_URLS in .env" in operator("check", "--notify").err

@@ -125,7 +125,7 @@ def test_lines_that_cannot_be_read_are_counted(orders: Operator) -> None:
     path = source(orders, *(order(orders, number) for number in range(5)), b"nonsense")
     answer = reconcile(orders, path)
     assert answer.code == 0
-    assert "1 lines could not be read." in answer.err
+    assert "1 lines could not be read;" in answer.err
 
 
 def test_a_connection_that_breaks_makes_nothing_gone(

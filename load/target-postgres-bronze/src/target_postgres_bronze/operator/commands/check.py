@@ -41,7 +41,7 @@ def command(*, notify: bool, as_json: bool) -> None:
     except (database.DatabaseError, embedded.EmbeddedServerError) as error:
         if notify:
             _tell_unreachable(root, str(error))
-        raise
+        raise  # the database's own sentence, whether or not somebody could be told
     if notify:
         _tell_reachable(root)
     if as_json:
@@ -77,7 +77,9 @@ def _line(level: Mapping[str, Any]) -> list[object]:
 
 def _title(incidents: Iterable[Mapping[str, Any]]) -> str:
     opened = [incident for incident in incidents if incident["closed_at"] is None]
-    return f"bronze: {len(opened)} levels missed" if opened else "bronze: over"
+    if not opened:
+        return "bronze: over"
+    return f"bronze: {len(opened)} levels are missed" if len(opened) > 1 else "bronze: a level is missed"
 
 
 def _body(incidents: Iterable[Mapping[str, Any]]) -> str:
@@ -96,7 +98,11 @@ def _body(incidents: Iterable[Mapping[str, Any]]) -> str:
 def _tell_unreachable(root: Path, reason: str) -> None:
     mark = root / "data" / UNREACHABLE
     if not mark.exists():
-        alerts.send("bronze: the database does not answer", reason, project.environment(root))
+        try:
+            alerts.send("bronze: the database does not answer", reason, project.environment(root))
+        except session.OperatorError as error:
+            click.echo(str(error), err=True)
+            return
         mark.parent.mkdir(exist_ok=True)
         mark.touch()
 

@@ -174,5 +174,8 @@ def _report(number: int, *, as_json: bool) -> bool:
         else:
             click.echo(f"{title}: the same on both sides.")
         if whole["rejected_count"]:
-            click.echo(f"{whole['rejected_count']:,} lines could not be read.", err=True)
+            click.echo(
+                f"{whole['rejected_count']:,} lines could not be read; if they are records, those may be told as gone.",
+                err=True,
+            )
     return bool(streams)
