@@ -167,6 +167,18 @@ def test_what_cannot_be_read_beside_the_main_file_costs_itself_alone(run: Runner
     assert ran.ended == []
 
 
+def test_a_locked_zip_is_told_and_tried_again(run: Runner) -> None:
+    path = zipped(run.folder / "e.zip", document(record()))
+    content = bytearray(path.read_bytes())
+    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(mark) + offset] |= 1
+    path.write_bytes(content)
+    ran = run(path)
+    assert list(ran.statuses().values()) == ["locked"]
+    assert "locked with a password" in ran.gaps[0]
+    assert run(path, state={}).gaps == ran.gaps
+
+
 def test_without_a_path_the_tap_says_what_to_do() -> None:
     with pytest.raises(TapError, match=r"Set TAP_APPLE_HEALTH_PATH to one, .* bronze inbox"):
         TapAppleHealth(config={}).sync_all()

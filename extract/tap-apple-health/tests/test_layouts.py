@@ -46,6 +46,7 @@ LAYOUTS = {
     "an attribute a line": WHOLE.replace('" ', '"\n     '),
     "no end of the last line": WHOLE.rstrip("\n"),
     "blank lines": WHOLE.replace("\n <", "\n\n <"),
+    "the first child deeper": WHOLE.replace("\n <ExportDate", "\n    <ExportDate"),
     "comments": WHOLE.replace("\n <Record", "\n <!-- c -->\n <Record"),
     "something behind the end": WHOLE + "\n<!-- c -->\n",
 }

@@ -8,6 +8,7 @@ import io
 import json
 import logging
 import lzma
+import pathlib
 import stat
 import tarfile
 import zipfile
@@ -255,6 +256,25 @@ def test_a_locked_zip_is_told_and_tried_again(
         or not said.state["bookmarks"]["_files"]["exports"]
     )
     assert "wrong" not in json.dumps(said.messages)
+
+
+def test_a_file_that_must_not_be_read_is_told(
+    run: Callable[..., Imported], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zipped(tmp_path / "a.zip", plays_1=content(1))
+    (tmp_path / "plays.json").write_bytes(content(2))
+    really = pathlib.Path.open
+
+    def refused(path: pathlib.Path, *arguments: Any) -> Any:
+        if path.name == "a.zip":
+            raise PermissionError
+        return really(path, *arguments)
+
+    monkeypatch.setattr(pathlib.Path, "open", refused)  # root may read everything
+    said = run()
+    assert moments(said) == [2]
+    assert said.files()["a.zip"] == "locked"
+    assert said.gaps == ["a.zip: permission denied. Make it readable for this user."]
 
 
 def test_a_way_of_packing_that_is_not_known_is_told(run: Callable[..., Imported], tmp_path: Path) -> None:

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 _CONTROL = bytes(code for code in range(32) if code not in b"\t\n")
 _NONCHARACTERS = (b"\xef\xbf\xbe", b"\xef\xbf\xbf")
 _MOST_SHAPES = 20_000
+_LONGEST_SHAPE = 1000
 _MOST_TEXTS = 20_000
+_LONGEST_TEXT = 1000
+"""What is larger is not kept for the next time."""
 _DATE_LENGTH = 25
 _AND, _LINE, _SLASH, _TAB = b"&\n\\\t"
 """As numbers: bytes find a number six times as fast as another bytes."""
@@ -56,7 +59,8 @@ class Texts(dict[bytes, tuple[bytes, bytes] | None]):
         else:
             text = element.attributes["_"]
             entry = dumps(text)[1:-1], text.encode()
-        self[value] = entry
+        if len(value) <= _LONGEST_TEXT:
+            self[value] = entry
         return entry
 
 
@@ -73,7 +77,9 @@ class Devices(dict[bytes, tuple[bytes, bytes]]):
         if len(self) >= _MOST_TEXTS:
             self.clear()
         text = self._texts[value]
-        entry = self[value] = (value, value) if text is None else (text[0], devices[text[1]])
+        entry = (value, value) if text is None else (text[0], devices[text[1]])
+        if len(value) <= _LONGEST_TEXT:
+            self[value] = entry
         return entry
 
 
@@ -187,7 +193,7 @@ class FastRecords:
         return b"".join(parts), values
 
     def _shape(self, fixed: tuple[bytes, ...]) -> Shape | None:
-        if fixed in self._shapes or not fixed[0].startswith(b"Record "):
+        if fixed in self._shapes or len(fixed) > _LONGEST_SHAPE or not fixed[0].startswith(b"Record "):
             return None
         if len(self._shapes) >= _MOST_SHAPES:
             self._shapes.clear()

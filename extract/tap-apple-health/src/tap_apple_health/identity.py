@@ -29,6 +29,7 @@ _LENGTH = 25
 _ADDRESS = re.compile(rb"(<HKDevice: )0x[0-9a-fA-F]+")
 _CREATION = re.compile(rb", creation date:[^,>]*( [^,>]*)?")
 _MOST_CACHED = 200_000
+_LONGEST_CACHED = 1000
 _WHOLE_HOURS = b"00"
 
 
@@ -76,7 +77,9 @@ class Devices(dict[bytes, bytes]):
         """Strip *device*."""
         if len(self) >= _MOST_CACHED // 10:
             self.clear()
-        stripped = self[device] = _CREATION.sub(b"", _ADDRESS.sub(rb"\1", device))
+        stripped = _CREATION.sub(b"", _ADDRESS.sub(rb"\1", device))
+        if len(device) <= _LONGEST_CACHED:
+            self[device] = stripped
         return stripped
 
 

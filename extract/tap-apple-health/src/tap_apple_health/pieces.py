@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _ROOT = re.compile(rb"<HealthData((?:\s[^>]*)?)>")
-_FIRST_CHILD = re.compile(rb"\s*?\n([ \t]*)<[A-Za-z]")
+_START = re.compile(rb"\n([ \t]*)<[A-Za-z]")
 _NAME = re.compile(rb"[^\s/>\"<=]+")
+_STARTS_LINE = re.compile(rb"\s*\n\s*<[A-Za-z]")
+_LOOKED_AT = 1 << 16
 _LARGEST_HEAD = 1 << 20
 _LARGEST_PIECE = 64 << 20
 END = b"</HealthData>"
@@ -76,8 +78,11 @@ def read_head(chunks: Iterator[bytes], path: str) -> tuple[Head, bytes]:
     if match is None:
         raise MemberError(f"{path}: no <HealthData> in it, so this is no export of Health, or it is cut off.")
     rest = buffer[match.end() :].replace(b"\r\n", b"\n")
-    child = _FIRST_CHILD.match(rest)
-    separator = b"\n" + child[1] + b"<" if child else b""
+    # children of the root have the shortest indentation, whatever width it has
+    widths = _START.findall(rest[:_LOOKED_AT]) if _STARTS_LINE.match(rest) else []
+    separator = b"\n" + min(widths, key=len) + b"<" if widths else b""
+    if separator:  # the first child may stand elsewhere
+        rest = separator + rest.lstrip().removeprefix(b"<")
     return Head(buffer[: match.start()], match[1], separator), rest
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
 from singer_sdk import typing as th
@@ -12,7 +13,7 @@ from tap_apple_health import streams
 from tap_apple_health.health_xml import read_health
 from tap_apple_health.identity import VERSION, instant
 from tap_apple_health.others import read_clinical_resource, read_ecg, read_route
-from tap_kit.export import EXPORT_SETTINGS, Export, ExportTap, Files, Member, Rule
+from tap_kit.export import EXPORT_SETTINGS, Export, ExportTap, Files, LockedError, Member, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +45,7 @@ class TapAppleHealth(ExportTap):
     @override
     def split(self, members: Sequence[Member]) -> list[list[Member]]:
         """Tell unpacked exports in one folder apart: each has a main file, and what lies beside and below it."""
-        mains = [m for m in members if self.rules[0].matches(m)]
+        mains = [member for member in members if self._is_main(member)]
         if len(mains) < 2:  # noqa: PLR2004 - one export
             return [list(members)]
         groups: dict[str, list[Member]] = {main.name: [main] for main in mains}
@@ -60,11 +61,17 @@ class TapAppleHealth(ExportTap):
     def moment_of(self, export: Export) -> str:
         """Tell when the phone made it, in UTC; without a main file, the date of the newest member."""
         for member in export.members:
-            if not member.refused and self.rules[0].matches(member):
+            if self._is_main(member):
                 head = member.head(1 << 18)
                 if match := _EXPORT_DATE.search(head):
                     return instant(match[1]).decode("utf-8", "replace")
         return super().moment_of(export).replace("T", " ")
+
+    def _is_main(self, member: Member) -> bool:
+        """Tell whether it is a main file; one that cannot be read today is told elsewhere."""
+        with suppress(LockedError):
+            return not member.refused and not member.damage and self.rules[0].matches(member)
+        return False
 
     @override
     def discover_streams(self) -> list[Stream]:

@@ -27,11 +27,11 @@ _SET = re.compile(r"(?P<stem>.+?)[-_](?P<number>\d{3})\.(?P<kind>zip|tgz)$", re.
 _SPANNED = re.compile(r".+\.z\d\d$", re.IGNORECASE)
 
 
-def find_exports(path: Path, password: str | None) -> tuple[list[Export], list[tuple[str, str]]]:
+def find_exports(path: Path, password: str | None) -> tuple[list[Export], list[tuple[str, MemberError]]]:
     """List the exports at *path*, a file or folder.
 
     Returns:
-        The exports, and for each file that could not be opened its path and a sentence.
+        The exports, and for each file that could not be opened its path and the error.
 
     Raises:
         TapError: There is nothing at *path*.
@@ -42,7 +42,7 @@ def find_exports(path: Path, password: str | None) -> tuple[list[Export], list[t
     files = _files(path) if path.is_dir() else _with_its_set(path)
     key = password.encode() if password else None
     exports: list[Export] = []
-    failures: list[tuple[str, str]] = []
+    failures: list[tuple[str, MemberError]] = []
     loose: list[Member] = []
     for label, parts in _grouped(files, base).items():
         if not is_packed(label):
@@ -51,7 +51,7 @@ def find_exports(path: Path, password: str | None) -> tuple[list[Export], list[t
         try:
             exports.append(_opened(label, parts, base, key))
         except MemberError as error:
-            failures.append((label, str(error)))
+            failures.append((label, error))
     if loose:
         exports.append(Export(path=path.name or str(path), members=loose))
     for export in exports:

@@ -7,7 +7,6 @@ constant memory, and nothing is unpacked to disk.
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import IO, TYPE_CHECKING, Any
@@ -88,7 +87,11 @@ class Rule:
     encoding: str = ""
 
     def matches(self, member: Member) -> bool:
-        """Tell whether this line is about *member*."""
+        """Tell whether this line is about *member*.
+
+        Raises:
+            LockedError: It would have to be looked into, and cannot be read today.
+        """
         if not re.fullmatch(f"(?:.*/)?(?:{self.pattern})", member.name, re.IGNORECASE | re.DOTALL):
             return False
         return not self.content or re.search(self.content, member.head()) is not None
@@ -124,6 +127,7 @@ class Member:
         damage: What went wrong while they were.
         envelope: Gives the bytes around the records of a stream, for parsers that make lines themselves; None: that
             is not wanted (the stream or a field is deselected), yield `Found`.
+        watch: Told how many bytes have been read by way of `chunks`.
     """
 
     path: str
@@ -137,6 +141,7 @@ class Member:
     digest: str = ""
     damage: str = ""
     envelope: Callable[[str], Envelope | None] = lambda _stream: None
+    watch: Callable[[int], None] = lambda _count: None
 
     def open(self) -> IO[bytes]:
         """Open it at its beginning, for reading forward.
@@ -159,16 +164,26 @@ class Member:
                         yield b"".join(parts)
                     raise
                 if parts:
-                    yield b"".join(parts)
+                    chunk = b"".join(parts)
+                    self.watch(len(chunk))
+                    yield chunk
 
     def head(self, size: int = 1 << 16) -> bytes:
-        """Return its first bytes; what cannot be read is missing."""
+        """Return its first bytes; what is damaged is missing.
+
+        Raises:
+            LockedError: It cannot be read today.
+        """
         content = b""
-        with suppress(MemberError):
+        try:
             for chunk in self.chunks(min(size, CHUNK)):
                 content += chunk
                 if len(content) >= size:
                     break
+        except LockedError:
+            raise
+        except MemberError:
+            return content
         return content[:size]
 
     def read(self, limit: int = 256 << 20) -> bytes:

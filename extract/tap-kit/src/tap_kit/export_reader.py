@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -61,9 +62,10 @@ class ExportReader:
         exports, failures = find_exports(path, self._tap.config.get("password"))
         if failures:
             self._files.begin(closes=False)
-        for label, sentence in failures:
-            self._report(sentence)
-            self._files.tell(label, Member(label, label, _unopened), "damaged", sentence)
+        for label, error in failures:
+            self._report(str(error))
+            status = "locked" if isinstance(error, LockedError) else "damaged"
+            self._files.tell(label, Member(label, label, _unopened), status, str(error))
         plans: list[Plan] = []
         for export in self._separated(exports):
             plan = self._plan(export)
@@ -145,10 +147,11 @@ class ExportReader:
                 if self._is_seen(plan.keys[0]):
                     self._log.info("%s: read before.", export.path)
                     return None
-            export.moment = self._tap.moment_of(export)
         except MemberError as error:
             self._report(str(error))
             return None
+        with suppress(LockedError):  # told when its members are
+            export.moment = self._tap.moment_of(export)
         for member in export.members:
             self._classify(member, plan)
         self._hash_members(plan)
@@ -164,6 +167,7 @@ class ExportReader:
         return plan
 
     def _classify(self, member: Member, plan: Plan) -> None:
+        """Put a member among those that are read, or say why it is not."""
         if member.damage:
             self._report(member.damage)
             plan.told.append((member, "damaged", member.damage))
@@ -173,14 +177,21 @@ class ExportReader:
             self._report(f"{member.path}: not read: {member.refused}.")
             plan.told.append((member, "refused", member.refused))
         else:
-            rule = next((rule for rule in self._tap.rules if rule.matches(member)), None)
-            if rule is None:
-                self._log.warning("%s: not known. What it holds is not read.", member.path)
-                plan.told.append((member, "unknown", "no rule of the tap matches it"))
-            elif rule.parser is None:
-                plan.told.append((member, "ignored", rule.reason))
-            else:
-                plan.parsed.append((member, rule))
+            try:
+                self._match(member, plan)
+            except LockedError as error:
+                self._report(str(error))
+                plan.told.append((member, "locked", str(error)))
+
+    def _match(self, member: Member, plan: Plan) -> None:
+        rule = next((rule for rule in self._tap.rules if rule.matches(member)), None)
+        if rule is None:
+            self._log.warning("%s: not known. What it holds is not read.", member.path)
+            plan.told.append((member, "unknown", "no rule of the tap matches it"))
+        elif rule.parser is None:
+            plan.told.append((member, "ignored", rule.reason))
+        else:
+            plan.parsed.append((member, rule))
 
     def _hash_members(self, plan: Plan) -> None:
         progress = self._tap.progress
@@ -243,7 +254,7 @@ class ExportReader:
         elif not counts and (member.size or 0) >= _SUSPICIOUS and self._limit is None:
             reason = f"{member.path}: no record in {member.size:,} bytes. Its layout may have changed."
             self._log.warning("%s", reason)
-        self._tap.progress.advance(members=1, count=member.size or 0)
+        sending.close()
         return status, reason, counts
 
     def _provenance(self, member: Member, rule: Rule, *, is_stale: bool) -> dict[str, Any]:

@@ -35,13 +35,24 @@ class Sending:
         self._member = member
         self._envelopes: dict[str, Envelope] = {}
         self._limit = min((s.ABORT_AT_RECORD_COUNT or 0 for s in streams.values()), default=0)
+        self._bytes = 0
         self.counts: Counter[str] = Counter()
+
+    def close(self) -> None:
+        """Take note that the member is done."""
+        self._member.watch = lambda _count: None
+        self._tap.progress.advance(members=1, count=max(0, (self._member.size or 0) - self._bytes))
+
+    def _advance(self, count: int) -> None:
+        self._bytes += count
+        self._tap.progress.advance(count=count)
 
     def run(self, rule: Rule) -> None:
         """Send what *rule* finds; errors of the parser come through, after what it found before."""
         if rule.parser is None:
             return
         self._member.envelope = self._prepared
+        self._member.watch = self._advance
         for ordinal, found in enumerate(rule.parser(self._member), start=1):
             stream = self._streams[found.stream]
             if isinstance(found, Lines):
