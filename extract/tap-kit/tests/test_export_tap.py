@@ -67,7 +67,10 @@ class TapPlayer(ExportTap):
 
     name = "tap-player"
     config_jsonschema = th.PropertiesList(*EXPORT_SETTINGS).to_dict()
-    rules = (Rule(r"plays.*\.json", plays), Rule(r"ReadMe\.pdf", None, "a letter to the reader"))
+    rules: ClassVar[Sequence[Rule]] = (
+        Rule(r"plays.*\.json", plays),
+        Rule(r"ReadMe\.pdf", None, "a letter to the reader"),
+    )
 
     @override
     def discover_streams(self) -> list[Stream]:
@@ -311,8 +314,23 @@ def test_a_file_of_bytes_that_gives_no_record_is_said_aloud(
 ) -> None:
     (tmp_path / "plays.json").write_bytes(b"[" + b" " * 5000 + b"]")
     said = run()
-    assert "no record in 5,002 bytes. Its layout may have changed" in caplog.text
+    assert "plays.json: no records in 5,002 bytes. Its layout may have changed" in caplog.text
     assert said.files() == {"plays.json": "parsed"}
+
+
+def test_fewer_records_than_the_size_suggests_are_said_aloud(
+    run: Callable[..., Imported], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Known(TapPlayer):
+        """Knows how large a play is."""
+
+        rules = (Rule(r"plays.*\.json", plays, record_bytes=100),)
+
+    (tmp_path / "plays_1.json").write_bytes(content(*range(10)))
+    (tmp_path / "plays_2.json").write_bytes(content({"at": 10, "title": "x" * 250}))
+    assert len(moments(run(tap=Known))) == 11
+    assert "plays_2.json: 1 records in 275 bytes" in caplog.text
+    assert "plays_1.json: 10 records" not in caplog.text
 
 
 def test_fields_that_are_not_described_are_said_aloud_once(

@@ -34,7 +34,7 @@ class TapAppleHealth(ExportTap):
     config_jsonschema = th.PropertiesList(*EXPORT_SETTINGS).to_dict()
     # The main file has a name in the phone's language, so it is known by its content.
     rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(r"[^/]*\.xml", read_health, content=_MAIN, encoding=_UTF8),
+        Rule(r"[^/]*\.xml", read_health, content=_MAIN, encoding=_UTF8, record_bytes=4096),
         Rule(r"[^/]*\.xml", None, "the same measurements once more, as HL7 CDA", content=_CDA),
         Rule(r"[^/]*_cda\.xml", None, "the same measurements once more, as HL7 CDA"),
         Rule(r"workout-routes/[^/]*\.gpx", read_route, encoding=_UTF8),

@@ -112,19 +112,31 @@ class ExportTap(RawTap):
 
     def read_exports(self) -> None:
         """Read what is new, once per run."""
-        if self._read:
+        path = self._path()
+        if self._read or path is None:
             return
         self._read = True
-        path = self.config.get("path")
-        if not path and self.path_required:
+        files = next(stream for stream in self.export_streams() if isinstance(stream, Files))
+        ExportReader(self, files).read(path)
+
+    def _path(self) -> Path | None:
+        """Return the path that is named; None: there is none, and the tap has something else to do.
+
+        Raises:
+            TapError: There is none, or nothing at it.
+        """
+        named = self.config.get("path")
+        if not named and not self.path_required:
+            return None
+        if not named:
             variable = f"{self.name.upper().replace('-', '_')}_PATH"
             raise TapError(
                 f"No export is named. Set {variable} to one, or drop it into data/inbox and run: bronze inbox"
             )
-        if path:
-            root = Path(os.environ.get("MELTANO_PROJECT_ROOT") or Path.cwd())
-            files = next(stream for stream in self.export_streams() if isinstance(stream, Files))
-            ExportReader(self, files).read(root / Path(path).expanduser())
+        path = Path(os.environ.get("MELTANO_PROJECT_ROOT") or Path.cwd()) / Path(named).expanduser()
+        if not path.exists():
+            raise TapError(f"{path}: nothing there. Name an export, or a folder with exports, as 'path'.")
+        return path
 
     def export_streams(self) -> list[ExportStream]:
         """List the streams that are fed from exports."""

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from tap_kit.errors import TapError
 from tap_kit.export_archives import Held, is_packed, open_archive
 from tap_kit.export_guard import Joined, guarded
 from tap_kit.export_members import Export, Member, MemberError
@@ -32,12 +31,7 @@ def find_exports(path: Path, password: str | None) -> tuple[list[Export], list[t
 
     Returns:
         The exports, and for each file that could not be opened its path and the error.
-
-    Raises:
-        TapError: There is nothing at *path*.
     """
-    if not path.exists():
-        raise TapError(f"{path}: nothing there. Name an export, or a folder with exports, as 'path'.")
     base = path if path.is_dir() else path.parent
     files = _files(path) if path.is_dir() else _with_its_set(path)
     key = password.encode() if password else None

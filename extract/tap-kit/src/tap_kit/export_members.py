@@ -78,6 +78,8 @@ class Rule:
         reason: Why it is left out.
         content: Regular expression that has to occur in the first 64 KiB, where the name does not tell.
         encoding: Of the text in it, for the provenance; empty: it is no text.
+        record_bytes: The most that a record takes on average; fewer records than the file's size suggests are said
+            aloud. 0: not known.
     """
 
     pattern: str
@@ -85,6 +87,7 @@ class Rule:
     reason: str = ""
     content: bytes = b""
     encoding: str = ""
+    record_bytes: int = 0
 
     def matches(self, member: Member) -> bool:
         """Tell whether this line is about *member*.

@@ -251,8 +251,7 @@ class ExportReader:
             status, reason = "damaged", member.damage
         if status != "parsed":
             self._report(reason)
-        elif not counts and (member.size or 0) >= _SUSPICIOUS and self._limit is None:
-            reason = f"{member.path}: no record in {member.size:,} bytes. Its layout may have changed."
+        elif self._limit is None and (reason := _too_few(member, rule, counts.total())):
             self._log.warning("%s", reason)
         sending.close()
         return status, reason, counts
@@ -268,6 +267,15 @@ class ExportReader:
 
     def _report(self, sentence: str) -> None:
         self._files.report_gap(sentence)
+
+
+def _too_few(member: Member, rule: Rule, count: int) -> str:
+    """Say so if there are fewer records in a file than its size suggests; else nothing."""
+    size = member.size or 0
+    expected = size // rule.record_bytes if rule.record_bytes else size // _SUSPICIOUS and 1
+    if count >= expected:
+        return ""
+    return f"{member.path}: {count or 'no'} records in {size:,} bytes. Its layout may have changed."
 
 
 def _unopened() -> Any:
