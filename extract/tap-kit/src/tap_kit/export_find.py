@@ -60,7 +60,7 @@ def _with_its_set(file: Path) -> list[Path]:
         return [file]
     beside = [other for other in sorted(file.parent.iterdir()) if other.is_file() and not other.is_symlink()]
     groups = _grouped(beside, file.parent)
-    return next(group for group in groups.values() if file in group)
+    return next((group for group in groups.values() if file in group), [file])
 
 
 def _files(folder: Path) -> list[Path]:
