@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import sys
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -21,6 +22,9 @@ _FROM_ENVIRONMENT: Final = "ENV"
 
 def main() -> None:
     """Run the command and exit with its code."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # until the run listens for it (Interrupt), Ctrl-C ends the command as it ends any other, without a traceback
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     paths = _plain_arguments(sys.argv[1:])
     if paths is None:
