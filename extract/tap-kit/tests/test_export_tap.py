@@ -18,7 +18,7 @@ import pytest
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_kit import RawStream, TapError
+from tap_kit import RawStream, TapError, export_archives, export_guard
 from tap_kit.export import (
     EXPORT_SETTINGS,
     ExportStream,
@@ -210,9 +210,13 @@ def test_a_relative_path_is_of_the_project(
 # What malice can do
 
 
-def test_a_bomb_is_not_unpacked(run: Callable[..., Imported], tmp_path: Path) -> None:
-    zipped(tmp_path / "a.zip", plays_1=bytes(140 << 20), plays_2=content(2))
-    (tmp_path / "plays.json.gz").write_bytes(gzip.compress(b"[" + bytes(140 << 20), 9))
+def test_a_bomb_is_not_unpacked(
+    run: Callable[..., Imported], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (export_guard, export_archives):
+        monkeypatch.setattr(module, "FREE", 1 << 20)  # what may be unpacked in any case
+    zipped(tmp_path / "a.zip", plays_1=bytes(4 << 20), plays_2=content(2))
+    (tmp_path / "plays.json.gz").write_bytes(gzip.compress(b"[" + bytes(4 << 20), 9))
     said = run()
     assert moments(said) == [2]
     assert said.files()["a.zip/plays_1.json"] == "refused"
@@ -339,6 +343,16 @@ def test_fields_that_are_not_described_are_said_aloud_once(
     (tmp_path / "plays.json").write_bytes(content({"at": 1, "mood": "m"}, {"at": 2, "mood": "m"}))
     assert moments(run()) == [1, 2]
     assert caplog.text.count("fields that are not described yet: mood") == 1
+
+
+def test_progress_comes_to_all_bytes_that_it_expects(tmp_path: Path) -> None:
+    zipped(tmp_path / "a.zip", plays_1=content(*range(500)), plays_2=content(1))
+    (tmp_path / "plays.json").write_bytes(content(2))
+    tap = TapPlayer(config={"path": str(tmp_path)})
+    tap.sync_all()
+    progress = tap.progress
+    assert progress.bytes == progress.bytes_expected > 0
+    assert (progress.members, progress.members_expected, progress.records) == (3, 3, 502)
 
 
 def test_an_improved_parser_reads_what_was_read(run: Callable[..., Imported], tmp_path: Path) -> None:

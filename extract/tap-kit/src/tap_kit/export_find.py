@@ -106,7 +106,8 @@ def _opened(label: str, parts: list[Path], base: Path, password: bytes | None) -
         members += found
         helds.append(held)
     wholes = [
-        Member(path=path, name=path, opener=partial(guarded, path, opener)) for path, opener, _ in packed
+        Member(path=path, name=path, opener=partial(guarded, path, opener), size=size)
+        for path, opener, size in packed
     ]
     return Export(path=label, members=members, files=wholes, helds=helds)
 

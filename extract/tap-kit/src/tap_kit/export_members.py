@@ -156,6 +156,11 @@ class Member:
 
     def chunks(self, size: int = CHUNK) -> Iterator[bytes]:
         """Yield its bytes, *size* at a time; where it is damaged, what comes before that and then the error."""
+        for chunk in self._chunks(size):
+            self.watch(len(chunk))
+            yield chunk
+
+    def _chunks(self, size: int) -> Iterator[bytes]:
         with self.open() as file:
             goes_on = True
             while goes_on:
@@ -167,9 +172,7 @@ class Member:
                         yield b"".join(parts)
                     raise
                 if parts:
-                    chunk = b"".join(parts)
-                    self.watch(len(chunk))
-                    yield chunk
+                    yield b"".join(parts)
 
     def head(self, size: int = 1 << 16) -> bytes:
         """Return its first bytes; what is damaged is missing.
@@ -179,7 +182,7 @@ class Member:
         """
         content = b""
         try:
-            for chunk in self.chunks(min(size, CHUNK)):
+            for chunk in self._chunks(min(size, CHUNK)):
                 content += chunk
                 if len(content) >= size:
                     break
