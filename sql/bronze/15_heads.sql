@@ -27,3 +27,5 @@ COMMENT ON COLUMN bronze.heads.ordering IS 'Replication key of the newest versio
 COMMENT ON COLUMN bronze.heads.gone IS 'The record is gone at the source.';
 COMMENT ON COLUMN bronze.heads.partition_key IS 'Where the current row is: its partition ...';
 COMMENT ON COLUMN bronze.heads.row_id IS '... and its id.';
+-- bronze_<source>_current leaves these out, row by row
+CREATE INDEX IF NOT EXISTS heads_that_are_gone ON bronze.heads (raw_id, stream_id) WHERE gone;

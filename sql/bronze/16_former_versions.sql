@@ -16,3 +16,5 @@ COMMENT ON COLUMN bronze.former_versions.version IS 'Version.';
 COMMENT ON COLUMN bronze.former_versions.content_hash IS 'Hash of its content, 16 bytes.';
 COMMENT ON COLUMN bronze.former_versions.partition_key IS 'Where its row is: its partition ...';
 COMMENT ON COLUMN bronze.former_versions.row_id IS '... and its id.';
+-- bronze_<source>_current leaves these out, row by row
+CREATE INDEX IF NOT EXISTS former_versions_by_row ON bronze.former_versions (row_id);

@@ -35,9 +35,9 @@ BEGIN
         CASE
             WHEN h.raw_id IS NULL THEN TRUE
             -- identified by its content: it cannot have changed
-            WHEN i.keyless THEN h.gone
-            WHEN i.content_hash = h.content_hash THEN h.gone AND NOT coalesce(i.ordering < h.ordering, FALSE)
-            WHEN i.degraded AND i.content_hash = h.degraded_hash THEN h.gone
+            WHEN i.keyless THEN h.gone AND NOT i.degraded
+            WHEN i.content_hash = h.content_hash THEN h.gone AND NOT i.degraded AND NOT coalesce(i.ordering < h.ordering, FALSE)
+            WHEN i.degraded AND i.content_hash = h.degraded_hash THEN FALSE
             -- a tap that repeats its last stretch sends older versions again
             WHEN i.ordering < h.ordering THEN NOT EXISTS (
                 SELECT FROM bronze.former_versions AS f

@@ -172,6 +172,14 @@ def test_occurrences_are_counted_within_a_file(bronze: Bronze) -> None:
     assert bronze.column("file_path") == ["a.csv", "a.csv"]
 
 
+def test_one_file_in_two_exports_is_the_same_facts(bronze: Bronze) -> None:
+    copies = [{"file_path": f"{name}.zip/steps.csv", "file_hash": "a" * 64} for name in ("old", "new")]
+
+    bronze.load(bronze.schema(key=None), *[bronze.record({"steps": 5}, **copy) for copy in copies])
+
+    assert bronze.books() == ("succeeded", 2, 1, 0, 1, 0)
+
+
 def test_occurrences_go_on_across_batches(bronze_18: Bronze) -> None:
     records = [bronze_18.record({"steps": 5}) for _ in range(7)]
 

@@ -139,6 +139,17 @@ def test_a_degraded_answer_lands_and_the_full_one_stays_current(bronze: Bronze) 
     assert bronze.query("SELECT raw_data FROM bronze_shop_current") == [(order(1, series=[4]),)]
 
 
+def test_an_older_export_does_not_bring_back_what_is_gone(bronze: Bronze) -> None:
+    whole = bronze.schema(x_absence="full")
+    bronze.load(whole, bronze.record(order(1)), bronze.record(order(2)), bronze.finish())
+    bronze.load(whole, bronze.record(order(2)), bronze.finish())
+
+    bronze.load(bronze.schema(), bronze.record(order(1), degraded=True))
+
+    assert bronze.column(CHANGE) == ["new", "new", "gone"]
+    assert bronze.query("SELECT raw_id FROM bronze_shop_current") == [("2",)]
+
+
 def test_the_history_of_a_record_has_all_its_versions_oldest_first(bronze: Bronze) -> None:
     bronze.load(bronze.schema(), bronze.record(order(1, a=1)), bronze.record(order(2, a=1)))
     bronze.load(bronze.schema(), bronze.record(order(1, a=2)))

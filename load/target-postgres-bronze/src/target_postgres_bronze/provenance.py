@@ -53,7 +53,7 @@ class Provenance:
         occurrence: Its number among equal ones, where the tap counts them itself.
         timestamp: When it happened, where no field holds it.
         degraded: The answer is poorer than an older one.
-        scope: The file that it came from, empty if none.
+        scope: The file that it came from, hash and path; empty if none.
     """
 
     columns: bytes
@@ -86,7 +86,7 @@ def read_provenance(raw: bytes) -> Provenance:
     # What does not fit into its column goes to metadata, as what has none.
     metadata = {name: value for name, value in said.items() if name not in _SPECIAL and name not in COLUMNS}
     fields = [_field(name, said.get(name), metadata) for name in COLUMNS]
-    scope = str(said.get("file_hash") or said.get("file_path") or "")
+    scope = f"{said.get('file_hash') or ''} {said.get('file_path') or ''}".strip()
     said = {name: nearest(said.get(name)) for name in _SPECIAL}
     account, raw_id, occurrence = said.get("account"), said.get("raw_id"), said.get("occurrence")
     for name in _KEPT & metadata.keys():
