@@ -245,7 +245,7 @@ def test_a_loader_that_is_killed_has_archived_what_it_confirmed(
 
 def read_archive(path: Path) -> bytes:
     """Return what can be read of a file that may end anywhere."""
-    pieces = []
+    pieces: list[bytes] = []
     with path.open("rb") as file, suppress(zstandard.ZstdError):
         pieces.extend(zstandard.ZstdDecompressor().read_to_iter(file))
     return b"".join(pieces)
@@ -295,8 +295,8 @@ def test_a_server_that_restarts(
     bronze, data_dir = own_server
     trial = Trial(bronze, chance, tmp_path)
     tap, loader = trial.start()
+    trial.moment_of_life(loader)
     for _ in range(chance.randint(1, 2)):
-        trial.moment_of_life(loader)
         STOPS[mode](data_dir)
         trial.moment(1)
         embedded.ensure_running(data_dir)
