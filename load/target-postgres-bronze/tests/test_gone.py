@@ -270,3 +270,12 @@ def test_nothing_seen_is_gone_when_the_connection_breaks_at_the_very_end(
     assert "1 gone" not in changes(bronze_18)
     assert "2 gone" not in changes(bronze_18)
     assert bronze_18.books()[0] == "succeeded"
+
+
+def test_what_an_older_export_of_the_same_run_had_does_not_count_as_seen(bronze: Bronze) -> None:
+    older = [bronze.schema(), bronze.record({"id": 1}), bronze.record({"id": 2})]
+    newest = [bronze.schema(x_absence="full"), bronze.record({"id": 2}), bronze.finish()]
+
+    bronze.load(*older, *newest)
+
+    assert bronze.column("raw_id", "metadata ->> 'change' = 'gone'") == ["1"]

@@ -215,6 +215,9 @@ class Loader:
     def _schema(self, message: Message) -> None:
         stream, _tap = read_schema(message, self._annotations.get(message.stream, {}))
         former = self._streams.get(stream.name)
+        if former and former.absence != stream.absence:
+            # what came before, as of an older export, does not count as seen
+            self.flush()
         # of a window it counts which accounts come after its beginning
         if (
             former
