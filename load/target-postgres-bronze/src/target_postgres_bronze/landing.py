@@ -44,6 +44,11 @@ _MAKE_SOURCE: Final = (
     "SELECT bronze.create_source(%s) WHERE NOT EXISTS (SELECT FROM bronze.sources WHERE source = %s)"
 )
 _INDEX_PARTITIONS: Final = b"CALL bronze.index_partitions(%s)"
+#: Comments tell what the schemas say; a run that brought no new one has nothing to tell.
+_DESCRIBE_SOURCE: Final = (
+    "SELECT bronze.describe_source(%s) WHERE EXISTS ("
+    "SELECT FROM bronze.schemas AS s INNER JOIN bronze.runs AS r ON r.source = s.source AND s.first_seen_at >= r.started_at WHERE r.run_id = %s)"
+)
 _NAME_RUN: Final = "SELECT set_config('bronze.run_id', %s, false)"
 #: PostgreSQL's errors that are a record's fault.
 _REFUSALS: Final = (
@@ -378,6 +383,7 @@ class Lander:
             connection.execute(_INDEX_PARTITIONS, source)
             helper.wait()
         connection.execute("CALL bronze.index_source(%s)", source)
+        connection.execute(_DESCRIBE_SOURCE, [self._run.source, self._run.run_id])
 
     def end(self, status: str, reason: str | None) -> None:
         """Close the run's books and the connection."""
