@@ -105,7 +105,7 @@ def test_a_plugin_is_installed_from_this_project_and_edits_are_live(
 
 def test_the_example_of_variables_names_each_that_is_read() -> None:
     named = set(re.findall(r"^#? ?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
-    read = {"PG_URL", "PG_HOST", "PG_PORT", "PG_DB", "PG_USER", "PG_PASS"}
+    read = {"PG_URL", "PG_HOST", "PG_PORT", "PG_DB", "PG_USER", "PG_PASS", "BRONZE_NOTIFY_URLS"}
     for case in definitions():
         for setting in case.values[1].get("settings", []):
             value = str(setting.get("value", ""))
