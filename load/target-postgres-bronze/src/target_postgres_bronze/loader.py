@@ -270,4 +270,5 @@ def _state_value(value: bytes) -> bytes:
         json.loads(value)
     except (ValueError, RecursionError):
         raise RejectedError("the value of a STATE message is no JSON", "api") from None
-    return value
+    # between JSON's tokens it means nothing, but some readers take it for the end of a line
+    return value.replace(b"\r", b" ")
