@@ -325,7 +325,11 @@ def test_a_connection_that_is_refused_at_the_start(
     trial.moment(1)
     embedded.ensure_running(data_dir)
     trial.wait(tap, loader, {0, 1})
-    assert trial.codes == [0] or "no server answers there. Start it" in trial.said or "Trying again" in trial.said
+    assert (
+        trial.codes == [0]
+        or "no server answers there. Start it" in trial.said
+        or "Trying again" in trial.said
+    )
     trial.finish()
 
 
