@@ -243,3 +243,25 @@ def test_the_loader_ends_without_a_traceback_when_nobody_listens_to_its_states(
     assert b"Traceback" not in said
     assert b"no longer takes" in said
     assert bronze_18.query("SELECT status FROM bronze.runs") == [("failed",)]
+
+
+def test_a_run_that_dies_between_two_transactions_of_a_batch_has_counted_what_landed(
+    bronze_18: Bronze, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = [{"id": number % 3, "n": number} for number in range(9)]
+    honest, calls = Session.run, itertools.count()
+
+    def run(session: Session, work: Callable[[psycopg.Connection[Any]], Any]) -> Any:
+        landed = bronze_18.query("SELECT count(*) FROM bronze_shop")[0][0]
+        if landed == 6 and not next(calls):
+            raise psycopg.errors.DiskFull("for good")
+        return honest(session, work)
+
+    monkeypatch.setattr(Session, "run", run)
+    outcome = bronze_18.load(bronze_18.schema(), b"no json", *map(bronze_18.record, contents))
+
+    assert outcome.code == 1
+    assert bronze_18.books() == ("failed", 7, 3, 3, 0, 1)
+
+    assert bronze_18.load(bronze_18.schema(), *map(bronze_18.record, contents[6:])).code == 0
+    assert bronze_18.books() == ("succeeded", 3, 0, 3, 0, 0)

@@ -40,6 +40,10 @@ class Part:
     origins: list[Origin] = field(default_factory=list)
     rows: list[Row | None] = field(default_factory=list)
 
+    def streams(self) -> Counter[str]:
+        """Return how many of its records are of each stream."""
+        return Counter([origin[0].name for origin in self.origins])
+
 
 @dataclass(slots=True)
 class Letter:

@@ -22,15 +22,16 @@ class Figures:
     rejected: Counter[str] = field(default_factory=Counter)
     letters: list[Letter] = field(default_factory=list)
 
-    def rows(self, known_here: Counter[str]) -> str:
-        """Return the rows for bronze.keep_books, with records that the transaction itself found to be known."""
+    def rows(self, read_here: Counter[str], known_here: Counter[str]) -> str:
+        """Return the rows for bronze.keep_books, with the records of the transaction itself, and those it found to be known."""
+        read = self.read + read_here
         known = self.known + known_here
-        names = self.read.keys() | known.keys() | self.rejected.keys()
+        names = read.keys() | known.keys() | self.rejected.keys()
         return json.dumps(
             [
                 {
                     "stream": name,
-                    "read_count": self.read[name],
+                    "read_count": read[name],
                     "known_count": known[name],
                     "rejected_count": self.rejected[name],
                 }

@@ -190,6 +190,10 @@ class Lander:
         """
         figures = self._figures  # goes with the first transaction
         figures.read += batch.read
+        for (
+            part
+        ) in batch.parts:  # a record is counted where it lands, so that a killed run's books balance as well
+            figures.read.subtract(part.streams())
         figures.known += batch.known
         for letter in batch.letters:
             self._add_letter(letter)
@@ -219,6 +223,7 @@ class Lander:
             if len(part.incoming) > 1:
                 return sum(self._land_part(half, make_row) for half in halves(part))
             stream, line, position, _lacks_key = part.origins[0]
+            self._figures.read[stream.name] += 1
             self._add_letter(Letter(line, position, RejectedError(_refusal(error), "database", stream.name)))
             return self._land_part(Part(), make_row)
 
@@ -247,6 +252,7 @@ class Lander:
         self, part: Part, make_row: Callable[[Origin], Row], connection: psycopg.Connection[Any]
     ) -> int:
         cursor = connection.cursor(binary=True)
+        read = part.streams()
         known: Counter[str] = Counter()
         news: list[int] = []
         if part.incoming:
@@ -260,7 +266,7 @@ class Lander:
             cursor.execute("SELECT bronze.judge(%s, %s::integer[])", [self._run.source, list(self._watched)])
             news = _value(cursor.fetchone())
             if len(news) < len(part.incoming):
-                known = Counter(stream.name for stream, *_rest in part.origins)
+                known = read.copy()
                 known.subtract(Counter(part.origins[place][0].name for place in news))
         if news:
             self._stage(cursor, part, news, make_row)
@@ -274,7 +280,7 @@ class Lander:
                     f"The hooks landed {landed} of {len(news)} records. One of the files in sql/hooks/after_run, or of after_run_sql, "
                     "takes rows away or does not call bronze.land(); nothing was committed."
                 )
-        self._keep_books(cursor, known)
+        self._keep_books(cursor, read, known)
         return len(news)
 
     def _stage(
@@ -297,14 +303,14 @@ class Lander:
                 self._made.add(_value(cursor.fetchone()))
         _copy(cursor, "COPY bronze_stage FROM STDIN", b"".join(lines))
 
-    def _keep_books(self, cursor: psycopg.Cursor[Any], known: Counter[str]) -> None:
+    def _keep_books(self, cursor: psycopg.Cursor[Any], read: Counter[str], known: Counter[str]) -> None:
         figures = self._figures
         try:
             if figures.letters:
                 _copy(cursor, "COPY bronze_rejected FROM STDIN", b"".join(map(letter_row, figures.letters)))
             cursor.execute(
                 "SELECT bronze.keep_books(%s, %s, %s)",
-                [self._run.run_id, self._unit + 1, figures.rows(+known)],
+                [self._run.run_id, self._unit + 1, figures.rows(read, +known)],
             )
         except _REFUSALS as error:
             # no record's fault: looking for a guilty one would condemn them all
@@ -358,7 +364,7 @@ class Lander:
                 [stream_id, month, start, end, None if match is None else json.dumps(match), _GONE_AT_ONCE],
             )
             gone = int(_value(cursor.fetchone()))
-        self._keep_books(cursor, Counter())
+        self._keep_books(cursor, Counter(), Counter())
         return gone
 
     def books(self) -> dict[str, dict[str, int]]:

@@ -194,8 +194,8 @@ class Trial:
             sum(run[4] for run in runs) == self.bronze.query("SELECT count(*) FROM bronze.dead_letters")[0][0]
         )
         statuses = sorted(run[0] for run in runs)
-        succeeded = 1 + self.codes.count(0)
-        assert statuses.count("succeeded") == succeeded, statuses
+        # a signal after the books were closed ends a run that succeeded
+        assert 1 + self.codes.count(0) <= statuses.count("succeeded") <= 1 + len(self.codes), statuses
         assert set(statuses) <= {"succeeded", "interrupted", "failed"}
 
 
