@@ -31,7 +31,7 @@ BAD_LINES: list[tuple[bytes, str, str]] = [
     (b'{"type": "STATE", "value": "\xff"}', "api", "is no JSON"),
     (b'{"type": "STATE"}', "api", "needs a value"),
     (b'{"type": "SCHEMA", "stream": "orders"}', "api", "needs a stream and a schema"),
-    (b'{"type": "SCHEMA", "stream": "other", "schema": {"title": "\xff"}}', "api", "needs a stream and a schema"),
+    (b'{"type": "SCHEMA", "stream": "other", "schema": {"title": "\xff"}}', "api", "is no JSON"),
     (b'{"type": "SCHEMA", "schema": {}}', "api", "needs a stream and a schema"),
     (b'{"type": "SCHEMA", "stream": "orders", "schema": [], "key_properties": []}', "api", "needs a stream and a schema"),
     (b'{"type": "SCHEMA", "stream": "orders", "schema": {"x-absence": "often"}}', "api", "x-absence"),
