@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from conftest import Bronze
 
 PAYLOAD = "p4yl0ad"
+TOLD = (
+    "SELECT told FROM (SELECT reason FROM bronze.dead_letters UNION ALL SELECT error_message FROM bronze.runs "
+    "UNION ALL SELECT error_message FROM bronze_shop WHERE error_message NOT LIKE '%%not declared%%') AS words (told) WHERE told LIKE %s"
+)
 _DAMAGE = st.lists(
     st.tuples(
         st.floats(0, 1, exclude_max=True),
@@ -63,6 +67,7 @@ def test_whatever_is_damaged_every_line_is_accounted_for(
     status, read, new, changed, known, rejected = bronze_18.books()
     assert "Traceback" not in outcome.log
     assert PAYLOAD not in outcome.log
+    assert not bronze_18.query(TOLD, f"%{PAYLOAD}%")
     if outcome.code == 0:
         assert status == "succeeded"
         others = sum(kind(line) in {"SCHEMA", "STATE"} for line in stream.split(b"\n"))
