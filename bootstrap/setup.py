@@ -139,7 +139,9 @@ def _uv() -> Path:
         )
     say("Making .venv, with uv in it …")
     run([sys.executable, "-m", "venv", "--clear", VENV], "making .venv")
-    run([PYTHON, "-m", "pip", "install", "--quiet", f"uv=={_locked_uv()}"], "installing uv")
+    wanted = VENV / "uv.txt"
+    wanted.write_text(_locked_uv())
+    run([PYTHON, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", wanted], "installing uv")
     return VENV / "bin" / "uv"
 
 
@@ -153,21 +155,18 @@ def _version_of(uv: Path) -> tuple[int, ...]:
 
 
 def _locked_uv() -> str:
-    """Return the version of uv that the lock file holds, since Meltano needs it."""
+    """Return the line of a requirements file for the uv of the lock file, which is there since Meltano needs it."""
     lock = tomllib.loads((ROOT / "uv.lock").read_text())
-    return next(str(package["version"]) for package in lock["package"] if package["name"] == "uv")
+    uv = next(package for package in lock["package"] if package["name"] == "uv")
+    hashes = " ".join(f"--hash={file['hash']}" for file in (uv["sdist"], *uv["wheels"]))
+    return f"uv=={uv['version']} {hashes}\n"
 
 
 def _write_constraints(uv: Path) -> None:
-    """Write the versions of `uv.lock` where meltano.yml's UV_CONSTRAINT looks for them."""
+    """Write the versions of `uv.lock`, with their hashes, where meltano.yml's UV_CONSTRAINT looks for them.
+
+    uv refuses a download whose hash is another than that of a constraint.
+    """
     SYSTEM.mkdir(exist_ok=True)
-    export: list[str | Path] = [
-        uv,
-        "export",
-        "--frozen",
-        "--all-packages",
-        "--no-emit-workspace",
-        "--no-hashes",
-        "--no-dev",
-    ]
+    export: list[str | Path] = [uv, "export", "--frozen", "--all-packages", "--no-emit-workspace", "--no-dev"]
     run([*export, "--quiet", "--output-file", SYSTEM / "constraints.txt"], "writing the plugins' versions")
