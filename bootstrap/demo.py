@@ -1,7 +1,7 @@
 """`./bronze demo`: from nothing to rows, with real taps through `meltano run`, in a database of its own.
 
-Two sources need no account: this clone's own commits, and an invented Toggl account that a server on this machine
-answers for.
+Sources that need no account: this clone's own commits, and invented accounts of Toggl and Garmin that servers on this
+machine answer for.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def show() -> int:
     setup.ensure()
     say("== The embedded PostgreSQL, in data/postgres")
     _bronze("db", "start")
-    landed = {"git": _land_commits(), "toggl": _land_invented_hours()}
+    landed = {"git": _land_commits(), "toggl": _land_invented_hours(), "garmin": _land_invented_days()}
     if any(went_well is not None for went_well in landed.values()):
         say("== What is in the database")
         _bronze("status")
@@ -77,8 +77,18 @@ def _land_invented_hours() -> bool | None:
     """Run tap-toggl against its stand-in; return whether it went well, None if it is not there."""
     if not (ROOT / "plugins" / "extractors" / "tap-toggl.meltano.yml").exists():
         return None
-    with _standin() as url:
+    with _standin("tap_toggl", "--plan", "none") as url:
         return _run("tap-toggl", {"TAP_TOGGL_API_URL": url, "TAP_TOGGL_API_TOKEN": STANDIN_TOKEN})
+
+
+def _land_invented_days() -> bool | None:
+    """Run tap-garmin against its stand-in; return whether it went well, None if it is not there."""
+    if not (ROOT / "plugins" / "extractors" / "tap-garmin.meltano.yml").exists():
+        return None
+    token_store = str(SYSTEM / "demo-garmin")
+    with _standin("tap_garmin", "--token-store", token_store) as url:
+        place = {"TAP_GARMIN_API_URL": url, "TAP_GARMIN_AUTH_URL": url, "TAP_GARMIN_TOKEN_STORE": token_store}
+        return _run("tap-garmin", place)
 
 
 def _bronze(*words: str) -> None:
@@ -138,9 +148,9 @@ def _show(lines: IO[str], log: IO[str]) -> None:
 
 
 @contextlib.contextmanager
-def _standin() -> Iterator[str]:
-    """Serve the invented Toggl account for a while; give its address."""
-    command = [str(PYTHON), "-m", "tap_toggl.standin", "--port", "0", "--plan", "none"]
+def _standin(tap: str, *words: str) -> Iterator[str]:
+    """Serve the invented account that a tap's package brings along for a while; give its address."""
+    command = [str(PYTHON), "-m", f"{tap}.standin", "--port", "0", *words]
     with subprocess.Popen(
         command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as server:
@@ -149,7 +159,7 @@ def _standin() -> Iterator[str]:
             url = server.stdout.readline().strip()
             if not url:
                 raise BootstrapError(
-                    "The stand-in for Toggl does not start. Run ./bronze setup, and the demo again."
+                    f"The stand-in of {tap} does not start. Run ./bronze setup, and the demo again."
                 )
             yield url
         finally:

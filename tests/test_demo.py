@@ -20,6 +20,7 @@ def demonstrated(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     """The project that `demo` works in, already set up."""
     monkeypatch.setattr(setup, "ensure", lambda: None)
     monkeypatch.setattr(demo, "ROOT", project.root)
+    monkeypatch.setattr(demo, "SYSTEM", project.root / ".meltano")
     monkeypatch.setattr(demo, "LOG", project.root / ".meltano" / "demo.log")
     for name in ("PG_HOST", "PG_URL", "PG_DB"):
         monkeypatch.delenv(name, raising=False)
@@ -45,6 +46,7 @@ def test_a_second_demo_finds_nothing_new(demonstrated: Project, capfd: pytest.Ca
     shown = capfd.readouterr().out
     assert first["git"] == 1
     assert first["toggl"] > 3000
+    assert first["garmin"] > 3000
     assert "git.commits: 1 read, 1 new" in shown
     assert "The newest of bronze_toggl_current" in shown
 
@@ -57,4 +59,4 @@ def test_without_a_git_history_the_demo_goes_on(
 ) -> None:
     assert demo.show() == 0
     assert "tap-git: left out, since this project came without its git history" in capfd.readouterr().out
-    assert landed(demonstrated).keys() == {"toggl"}
+    assert landed(demonstrated).keys() == {"garmin", "toggl"}

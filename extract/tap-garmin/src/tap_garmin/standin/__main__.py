@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tap_garmin.standin.account import invented_account
-from tap_garmin.standin.clock import Clock
+from tap_garmin.standin.clock import TODAY, Clock
 from tap_garmin.standin.server import StandIn
 
 
@@ -24,7 +24,8 @@ def main() -> None:
     options = parser.parse_args()
 
     # It lives today, unlike in tests: tokens and look-back windows are those of the tap's own clock.
-    account = invented_account(Clock(datetime.now(UTC), ticking=True))
+    # What the person did stays where it was, so that a second run finds nothing new.
+    account = invented_account(Clock(datetime.now(UTC), ticking=True), days=30, lived_until=TODAY)
     try:
         standin = StandIn(account, port=options.port)
     except OSError as error:

@@ -136,10 +136,21 @@ class Account:
         return number
 
 
-def invented_account(clock: Clock, *, days: int = 200, activities: int = 12) -> Account:
-    """Make an account whose watch was first worn *days* days ago and synced an hour ago."""
-    now = clock.now()
-    account = Account(clock, (now - timedelta(days=days)).date(), now - timedelta(hours=1))
+def invented_account(
+    clock: Clock, *, days: int = 200, activities: int = 12, lived_until: datetime | None = None
+) -> Account:
+    """Make an account whose watch was synced an hour ago.
+
+    Args:
+        clock: Its clock.
+        days: How long before *lived_until* the watch was first worn.
+        activities: How many there are.
+        lived_until: The last moment of what the person did on purpose (activities, scales); default: now. A fixed one
+            makes the same account every time.
+    """
+    synced = clock.now() - timedelta(hours=1)
+    now = lived_until or clock.now()
+    account = Account(clock, (now - timedelta(days=days)).date(), synced)
     for number in range(activities):
         account.add_activity(now - timedelta(days=activities - number, hours=5))
     for number in range(3):
