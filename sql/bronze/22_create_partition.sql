@@ -1,7 +1,10 @@
 -- create_partition_if_not_exists: the month of a source's table in which a day lies. In public, next to the tables, because people call it by that name.
 -- A partition is made apart and attached, which leaves readers and writers of the table alone; CREATE ... PARTITION OF would lock them out.
+-- With the rights of the layout's owner, so that a loader need not own the tables (see sql/roles.sql).
 CREATE OR REPLACE FUNCTION public.create_partition_if_not_exists(source_name text, partition_date date) RETURNS text
 LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     parent_name constant text := 'bronze_' || source_name;
@@ -43,3 +46,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION public.create_partition_if_not_exists(text, date) IS 'Makes the monthly partition of bronze_<source> for a day, if it is missing; gives its name.';
+REVOKE EXECUTE ON FUNCTION public.create_partition_if_not_exists(text, date) FROM public;

@@ -1,8 +1,10 @@
 -- bronze.create_source: a source's table, triggers and current view, made or brought up to date with bronze.record. Running it again changes nothing.
 -- A new table has its primary key alone: bronze.index_source adds the other indexes when its first rows are there, as an index is built many
--- times faster from rows than row by row.
+-- times faster from rows than row by row. With the rights of the layout's owner, so that a loader need not own the tables (see sql/roles.sql).
 CREATE OR REPLACE FUNCTION bronze.create_source(source_name text) RETURNS void
 LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
 SET client_min_messages = warning
 AS $$
 DECLARE
@@ -94,3 +96,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION bronze.create_source(text) IS 'Makes bronze_<source> and bronze_<source>_current, or brings them up to date.';
+REVOKE EXECUTE ON FUNCTION bronze.create_source(text) FROM public;

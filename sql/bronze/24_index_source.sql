@@ -1,4 +1,5 @@
 -- bronze.missing_indexes: the indexes of bronze.record that a source's table does not have as a whole.
+-- bronze.build_index, bronze.merge_pending: one step, with the rights of the layout's owner, so that a loader need not own the tables (see sql/roles.sql).
 -- bronze.index_partitions: builds them on the partitions. Several sessions may do so at once: each takes partitions that no other has in hand.
 -- bronze.index_source: the same, then the indexes of the table as a whole, which take over what the partitions have; at last it merges what a load left in
 -- the pending lists of GIN indexes, so that no reader has to search them. Called at the end of every run; partitions made later get theirs as they are attached.
@@ -15,6 +16,43 @@ AS $$
     ORDER BY c.relname
 $$;
 COMMENT ON FUNCTION bronze.missing_indexes(text) IS 'Indexes that bronze_<source> does not have as a whole: end of their name, and definition.';
+
+CREATE OR REPLACE FUNCTION bronze.build_index(source_name text, relation regclass, missing_suffix text) RETURNS void
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    parent constant regclass := format('public.%I', 'bronze_' || source_name)::regclass;
+    found record;
+BEGIN
+    -- the caller names the index; what is built, and on which tables, is said here alone
+    FOR found IN
+        SELECT c.relname || m.suffix AS index_name, m.definition
+        FROM bronze.missing_indexes(source_name) AS m
+        INNER JOIN pg_class AS c ON c.oid = relation
+        WHERE
+            m.suffix = missing_suffix
+            AND (relation = parent OR EXISTS (SELECT FROM pg_inherits AS h WHERE h.inhrelid = relation AND h.inhparent = parent))
+    LOOP
+        EXECUTE format('CREATE INDEX IF NOT EXISTS %I ON %s %s', found.index_name, relation, found.definition);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION bronze.build_index(text, regclass, text) IS 'Builds one index that bronze_<source> lacks, on the table or on a partition of it.';
+REVOKE EXECUTE ON FUNCTION bronze.build_index(text, regclass, text) FROM public;
+
+CREATE OR REPLACE FUNCTION bronze.merge_pending(gin_index regclass) RETURNS void
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM gin_clean_pending_list(gin_index);
+END
+$$;
+COMMENT ON FUNCTION bronze.merge_pending(regclass) IS 'Merges what waits in the pending list of a GIN index.';
+REVOKE EXECUTE ON FUNCTION bronze.merge_pending(regclass) FROM public;
 
 CREATE OR REPLACE PROCEDURE bronze.index_partitions(source_name text)
 LANGUAGE plpgsql
@@ -35,11 +73,8 @@ BEGIN
         ORDER BY h.inhrelid
     LOOP
         CONTINUE WHEN NOT pg_try_advisory_lock('pg_class'::regclass::oid::integer, partition::oid::integer);
-        FOR missing IN SELECT m.suffix, m.definition FROM bronze.missing_indexes(source_name) AS m LOOP
-            EXECUTE format(
-                'CREATE INDEX IF NOT EXISTS %I ON %s %s',
-                (SELECT c.relname FROM pg_class AS c WHERE c.oid = partition) || missing.suffix, partition, missing.definition
-            );
+        FOR missing IN SELECT m.suffix FROM bronze.missing_indexes(source_name) AS m LOOP
+            PERFORM bronze.build_index(source_name, partition, missing.suffix);
         END LOOP;
         COMMIT;
         PERFORM pg_advisory_unlock('pg_class'::regclass::oid::integer, partition::oid::integer);
@@ -60,8 +95,8 @@ DECLARE
 BEGIN
     CALL bronze.index_partitions(source_name);
     PERFORM pg_advisory_lock(turn);
-    FOR missing IN SELECT m.suffix, m.definition FROM bronze.missing_indexes(source_name) AS m LOOP
-        EXECUTE format('CREATE INDEX IF NOT EXISTS %I ON public.%I %s', table_name || missing.suffix, table_name, missing.definition);
+    FOR missing IN SELECT m.suffix FROM bronze.missing_indexes(source_name) AS m LOOP
+        PERFORM bronze.build_index(source_name, format('public.%I', table_name)::regclass, missing.suffix);
         COMMIT;
     END LOOP;
     PERFORM pg_advisory_unlock(turn);
@@ -74,7 +109,7 @@ BEGIN
         WHERE h.inhparent = format('public.%I', table_name)::regclass AND a.amname = 'gin'
         ORDER BY i.indexrelid
     LOOP
-        PERFORM gin_clean_pending_list(pending);
+        PERFORM bronze.merge_pending(pending);
         COMMIT;
     END LOOP;
 END

@@ -86,8 +86,11 @@ WHERE b.relpages > 2000 AND b.relpages > 2 * b.expected_pages;
 COMMENT ON VIEW bronze.maintenance_due IS 'Statements that are due, in the order of step, with their reason.';
 
 -- bronze.describe_source: writes what the schemas say into the comments of a source's table, where psql and other tools show it.
+-- With the rights of the layout's owner, so that a loader need not own the tables (see sql/roles.sql).
 CREATE OR REPLACE FUNCTION bronze.describe_source(source_name text) RETURNS void
 LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     table_name constant text := 'bronze_' || source_name;
@@ -116,3 +119,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION bronze.describe_source(text) IS 'Generates the comments of bronze_<source> from the schemas of its streams.';
+REVOKE EXECUTE ON FUNCTION bronze.describe_source(text) FROM public;
