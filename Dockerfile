@@ -1,11 +1,11 @@
-# The project with everything installed; `docker compose run --rm app WORD` is `./bronze WORD`.
+# The application with everything installed. docker-compose.yml mounts the sources over the copies in here.
 FROM python:3.13.7-slim-bookworm
 
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends git \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 1000 bronze \
-    && install --directory --owner=bronze /app
+    && install --directory --owner=bronze /app /app/data
 
 WORKDIR /app
 USER bronze
@@ -13,5 +13,4 @@ COPY --chown=bronze . .
 RUN ./bronze setup
 
 ENV PATH=/app/.venv/bin:$PATH
-ENTRYPOINT ["./bronze"]
-CMD ["status"]
+CMD ["sleep", "infinity"]
