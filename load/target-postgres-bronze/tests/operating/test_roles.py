@@ -18,7 +18,7 @@ from target_postgres_bronze.layout import ensure_layout, read_layout
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from operating.conftest import Bronze
+    from operating.conftest import Bronze, Operator
 
 ROLES = (project.sql_dir() / "roles.sql").read_bytes()
 LAYOUT = read_layout(project.sql_dir())
@@ -114,10 +114,8 @@ def owner(bronze: Bronze, database: str) -> Bronze:
     """A database of an ordinary user who has loaded once and made the roles; the name needs quotes."""
     name = conninfo_to_dict(database)["dbname"]
     with psycopg.connect(bronze.conninfo, autocommit=True) as admin:
-        for role in (OWNER, LOADER):
-            if not admin.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).rowcount:
-                admin.execute(SQL("CREATE ROLE {} LOGIN CREATEROLE").format(Identifier(role)))
-        admin.execute(SQL("ALTER ROLE {} NOCREATEROLE").format(Identifier(LOADER)))
+        _make_user(admin, OWNER, makes_roles=True)
+        _make_user(admin, LOADER)
         admin.execute(SQL("ALTER DATABASE {} OWNER TO {}").format(Identifier(str(name)), Identifier(OWNER)))
     owner = _as(bronze, database, OWNER)
     _expect_success(
@@ -136,6 +134,13 @@ def owner(bronze: Bronze, database: str) -> Bronze:
 def loader(owner: Bronze) -> Bronze:
     """The owner's database as the loader reaches it, in the role bronze_loader and nothing else."""
     return _as(owner, owner.conninfo, LOADER)
+
+
+def _make_user(admin: psycopg.Connection[Any], name: str, *, makes_roles: bool = False) -> None:
+    """Make a user, unless an earlier test on the same server has."""
+    if not admin.execute("SELECT FROM pg_roles WHERE rolname = %s", [name]).rowcount:
+        may = SQL("CREATEROLE" if makes_roles else "NOCREATEROLE")
+        admin.execute(SQL("CREATE ROLE {} LOGIN {}").format(Identifier(name), may))
 
 
 def _as(bronze: Bronze, conninfo: str, user: str) -> Bronze:
@@ -252,3 +257,26 @@ def test_a_loader_builds_indexes_on_tables_of_the_source_alone(owner: Bronze, lo
     loader.query("SELECT bronze.build_index('shop', 'bronze_shop', '_by_lineage_id')")
     # the table's, and that of its one partition
     assert owner.query(count) == [(before + 2,)]
+
+
+def test_a_loader_replays_letters_reconciles_and_notes_incidents(
+    orders: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = orders.bronze
+    late = make.record({"id": 1}, "items")
+    make.load(make.schema(), late, make.record({"id": 9}))
+    with psycopg.connect(make.conninfo, autocommit=True) as admin:
+        admin.execute(ROLES)
+        _make_user(admin, LOADER)
+        admin.execute(SQL("GRANT bronze_loader TO {}").format(Identifier(LOADER)))
+    loader = _as(make, make.conninfo, LOADER)
+    monkeypatch.setenv("PG_USER", LOADER)
+    messages = orders.root / "now.singer"
+    messages.write_bytes(make.lines(make.schema(), make.record({"id": 77}), make.finish()))
+    _expect_success(loader.load(make.schema("items"), make.record({"id": 2}, "items")))
+
+    assert orders("dead-letters", "replay").out.startswith("1 of 1 letters")
+    assert {level["source"] for level in orders("check", "--json").json} >= {"shop"}
+    loader.query("SELECT bronze.note_incidents('{}')")
+    assert orders("reconcile", "shop", "--messages", str(messages), "--repair").code == 0
+    assert make.query("SELECT count(*) FROM bronze_shop WHERE raw_id = '77'") == [(1,)]
