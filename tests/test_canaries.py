@@ -53,6 +53,12 @@ def found_in(text: str, words: tuple[str, ...]) -> list[str]:
     return [word for word in words if any(spelling in text for spelling in spellings(word))]
 
 
+def test_the_search_knows_a_word_in_each_spelling() -> None:
+    header = base64.b64encode(f"{TOKEN}:api_token".encode()).decode()
+    for text in (f"token={TOKEN}&", rf"\x00{TOKEN.encode().hex()}", f"Basic {header}"):
+        assert found_in(text, SECRETS) == [TOKEN]
+
+
 class Runs:
     """Meltano runs of a project: what they printed, and the arguments of their processes."""
 
