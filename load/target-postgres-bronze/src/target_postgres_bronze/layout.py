@@ -104,8 +104,8 @@ def _apply(connection: psycopg.Connection[Any], layout: Layout) -> None:
             connection.execute(text.encode())
         except psycopg.errors.InsufficientPrivilege as error:
             raise LoaderError(
-                f"sql/bronze/{name}: the database user may not make the layout. Grant it CREATE on the database and "
-                "on the schema public."
+                f"sql/bronze/{name}: the database user may not make the layout. Run once as the owner of the tables, and "
+                "sql/roles.sql after it (docs/moving.md); or grant CREATE on the database and on the schema public."
             ) from error
     connection.execute(
         "INSERT INTO bronze.layout (version, fingerprint) VALUES (%s, %s) "
