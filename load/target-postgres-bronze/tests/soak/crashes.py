@@ -138,7 +138,9 @@ class Trial:
                 process.kill()
                 process.wait(timeout=30)
         self.said += said.decode(errors="replace")
-        assert "Traceback" not in self.said, self.said
+        # Python itself, before it comes to the loader's first line, tells of a Ctrl-C in its own way
+        is_python_starting = loader.returncode == -signal.SIGINT and b"in main\n" not in said
+        assert b"Traceback" not in said or is_python_starting, self.said
         assert loader.returncode in codes, self.said
         # a process that is killed may leave a half line
         self.states += [int(line) for line in out.split(b"\n")[:-1]]
