@@ -102,5 +102,13 @@ class TestTargetPostgresBronze(_Standard):  # type: ignore[misc] # the SDK makes
 def test_every_record_of_the_standard_streams_has_landed_or_is_a_dead_letter(
     connection: psycopg.Connection[Any],
 ) -> None:
+    # run here, as the tests above may run in another process
+    for path in FILES.values():
+        runner = TargetTestRunner(target_class=TargetPostgresBronze, config=CONFIG, parse_env_config=False)
+        runner.input_filepath = path
+        runner.sync_all()
+        if runner._input is not None:
+            runner._input.close()
+
     unbalanced = "SELECT count(*) FILTER (WHERE read_count <> new_count + changed_count + known_count + rejected_count), sum(read_count) > 40 FROM bronze.runs"
     assert connection.execute(unbalanced.encode()).fetchall() == [(0, True)]
