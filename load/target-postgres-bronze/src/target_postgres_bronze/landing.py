@@ -190,9 +190,8 @@ class Lander:
         """
         figures = self._figures  # goes with the first transaction
         figures.read += batch.read
-        for (
-            part
-        ) in batch.parts:  # a record is counted where it lands, so that a killed run's books balance as well
+        # a record is counted where it lands, so that a killed run's books balance as well
+        for part in batch.parts:
             figures.read.subtract(part.streams())
         figures.known += batch.known
         for letter in batch.letters:
