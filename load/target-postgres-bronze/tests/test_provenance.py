@@ -80,3 +80,17 @@ def test_a_null_provenance_is_none(bronze_18: Bronze) -> None:
     bronze_18.load(bronze_18.schema(), bronze_18.record({"id": 1}) | {"provenance": None})
 
     assert bronze_18.column("metadata") == [{"stream": "orders", "change": "new"}]
+
+
+def test_what_the_tap_could_not_read_is_a_dead_letter(bronze: Bronze) -> None:
+    rest = bronze.record(
+        {"id": 2, "bytes": "AAEC"}, dead_letter="the file breaks off in the middle of a message"
+    )
+
+    done = bronze.load(bronze.schema(), *[bronze.record({"id": number}) for number in (1, 3)], rest)
+
+    assert done.code == 0
+    assert bronze.column("raw_data -> 'id'") == [1, 3]
+    assert bronze.query("SELECT stream, category, reason FROM bronze.dead_letters") == [
+        ("orders", "validation", "the file breaks off in the middle of a message")
+    ]

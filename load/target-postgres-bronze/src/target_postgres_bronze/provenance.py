@@ -53,6 +53,7 @@ class Provenance:
         occurrence: Its number among equal ones, where the tap counts them itself.
         timestamp: When it happened, where no field holds it.
         degraded: The answer is poorer than an older one.
+        dead_letter: Why the tap could not read it, in a sentence without content; empty if it could.
         scope: The file that it came from, hash and path; empty if none.
     """
 
@@ -63,6 +64,7 @@ class Provenance:
     occurrence: int | None = None
     timestamp: Any = None
     degraded: bool = False
+    dead_letter: str = ""
     scope: str = ""
 
 
@@ -101,6 +103,7 @@ def read_provenance(raw: bytes) -> Provenance:
         occurrence=occurrence if type(occurrence) is int else None,
         timestamp=said.get("source_timestamp"),
         degraded=said.get("degraded") is True,
+        dead_letter=str(metadata.get("dead_letter") or ""),
         scope=scope,
     )
 

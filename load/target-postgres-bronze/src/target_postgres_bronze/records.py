@@ -10,9 +10,17 @@ from typing import TYPE_CHECKING, Any, Final
 from target_postgres_bronze import identity
 from target_postgres_bronze.batch import Row
 from target_postgres_bronze.copytext import ESCAPES, NULL, field_of_bytes, field_of_text
+from target_postgres_bronze.errors import RejectedError
 from target_postgres_bronze.messages import read_message
 from target_postgres_bronze.occurrences import Occurrences
-from target_postgres_bronze.payload import LOSSES, Payload, canonical_without, content_hash, read_payload
+from target_postgres_bronze.payload import (
+    LOSSES,
+    Payload,
+    canonical_without,
+    content_hash,
+    nearest,
+    read_payload,
+)
 from target_postgres_bronze.provenance import NONE, Provenance, json_field, read_provenance
 from target_postgres_bronze.schemas import describe_fields
 from target_postgres_bronze.timestamps import is_plausible, microseconds, read_timestamp
@@ -68,6 +76,10 @@ class RecordReader:
         """
         payload = read_payload(bytes(message.record))
         provenance = self._read_provenance(message.provenance)
+        if provenance.dead_letter and not stream.lands_letters:
+            # the catalog knows the stream, so that a replay has its schema
+            self._stream_id(stream, provenance.account)
+            raise RejectedError(nearest(provenance.dead_letter), "validation", stream.name)
         content = payload.content
         ordering = _ordering(content.get(stream.replication_key)) if stream.replication_key else None
         raw_id = identity.key_text(content, stream.key_properties) if provenance.raw_id is None else None
@@ -112,6 +124,8 @@ class RecordReader:
         checks = _Checks(stream, payload)
         if lacks_key and stream.key_properties and provenance.raw_id is None:
             checks.fail("key", f"key {describe_fields(stream.key_properties)}: missing or null")
+        if provenance.dead_letter:
+            checks.warn("dead_letter", nearest(provenance.dead_letter))
         moment = self._moment(stream, provenance, content, checks)
         declared = len(stream.checker.declared)
         present = declared and len(content) - len(checks.undeclared)

@@ -27,7 +27,7 @@ FULL: Final = "full"
 WINDOW: Final = "window"
 _ABSENCES: Final = (NEVER, FULL, WINDOW)
 #: Belong to one run and not to the schema.
-_OF_THE_RUN: Final = ("x-tap", "x-absence", "x-absence-window")
+_OF_THE_RUN: Final = ("x-tap", "x-absence", "x-absence-window", "x-dead-letters")
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -57,6 +57,7 @@ class Stream:
         schema_hash: Its hash.
         ids: bronze.streams.id by account.
         finished: The tap said that it finished the stream, and no record came after.
+        lands_letters: Records that the tap marks as dead letters land all the same (``x-dead-letters: land``, as in a replay).
     """
 
     name: str
@@ -71,6 +72,7 @@ class Stream:
     schema_hash: str
     ids: dict[str, int] = field(default_factory=dict)
     finished: bool = False
+    lands_letters: bool = False
 
 
 def read_schema(message: Message, extra: Mapping[str, Any]) -> tuple[Stream, dict[str, Any]]:
@@ -127,6 +129,7 @@ def read_schema(message: Message, extra: Mapping[str, Any]) -> tuple[Stream, dic
             checker=SchemaChecker(schema),
             schema_text=text,
             schema_hash=blake2b(_encode([lasting, keys]), digest_size=16).hexdigest(),
+            lands_letters=annotated.get("x-dead-letters") == "land",
         ),
         tap if isinstance(tap, dict) else {},
     )

@@ -56,6 +56,20 @@ def test_a_letter_becomes_a_row_once_its_cause_is_gone(letters: Operator) -> Non
     assert make.query(run) == [(1,)]
 
 
+def test_what_the_tap_could_not_read_lands_as_it_stands_in_a_replay(operator: Operator) -> None:
+    make = operator.bronze
+    rest = make.record({"id": 7, "bytes": "AAEC"}, "rests", dead_letter="the file breaks off")
+    make.load(make.schema("rests"), rest)
+    assert make.query("SELECT count(*) FROM bronze.dead_letters") == [(1,)]
+
+    assert operator("dead-letters", "replay").code == 0
+
+    assert make.query(
+        "SELECT raw_id, validation_status, error_message, metadata ->> 'dead_letter' FROM bronze_shop"
+    ) == [("7", "warning", "the file breaks off", "the file breaks off")]
+    assert states(operator) == ["replayed"]
+
+
 def test_only_the_letters_that_are_named_are_replayed(letters: Operator) -> None:
     make = letters.bronze
     make.load(make.schema("items"), make.record({"id": 2}, "items"))

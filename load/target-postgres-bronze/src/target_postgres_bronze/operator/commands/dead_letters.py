@@ -141,7 +141,8 @@ def _schemas(connection: psycopg.Connection[DictRow], source: str) -> Iterable[b
         message = {
             "type": "SCHEMA",
             "stream": row["stream"],
-            "schema": row["json_schema"],
+            # what the tap itself could not read lands as it stands
+            "schema": row["json_schema"] | {"x-dead-letters": "land"},
             "key_properties": row["key_properties"],
             "bookmark_properties": [row["replication_key"]] if row["replication_key"] else [],
         }
