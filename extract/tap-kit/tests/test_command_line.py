@@ -98,10 +98,17 @@ def test_a_state_that_is_no_json_is_named(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
+def test_the_sentence_of_an_error_is_the_last_word_and_no_other_comes_before(tmp_path: Path) -> None:
+    ended = run("--config", settings(tmp_path, '{"then": "error"}'))
+    assert ended.stderr.splitlines()[-1].endswith("The shed is locked. Open it.")
+    assert "unhandled" not in ended.stderr
+
+
 def test_a_bug_keeps_its_traceback(tmp_path: Path) -> None:
     ended = run("--config", settings(tmp_path, '{"then": "bug"}'))
     assert ended.returncode == 1
     assert "Traceback" in ended.stderr
+    assert "An unhandled error occurred while syncing 'things'" in ended.stderr
 
 
 def test_gaps_fail_the_run_after_everything_else(tmp_path: Path) -> None:

@@ -10,3 +10,7 @@ class TapError(SingerSDKError):
 
     It ends the run with exit code 1. For a failure of one part out of many, see ``RawStream.report_gap``.
     """
+
+
+TOLD = (SingerSDKError, FileNotFoundError)
+"""What the command line tells in a sentence, without a traceback."""

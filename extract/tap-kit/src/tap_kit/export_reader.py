@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from tap_kit.export_find import find_exports
 from tap_kit.export_members import LITTER, Export, LockedError, Member, MemberError, Rule
+from tap_kit.export_seen import Seen
 from tap_kit.export_sending import Sending
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterable
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from tap_kit.export import ExportTap
-    from tap_kit.export_streams import Files
+    from tap_kit.export_streams import ExportStream, Files
+
+_NAMED = 10
+"""Unknown files that are told one by one: a folder of pictures must not drown the rest."""
 
 _SUSPICIOUS = 4096
 """Bytes from which on a file without a single record is worth a word."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Plan:
     """What is to be done with an export.
 
@@ -34,7 +37,9 @@ class Plan:
         told: Other members with status and reason.
         keys: Its names in the state.
         content: The one that is the same in every packing; empty where there is nothing to read.
-        is_stale: A later export has been read before, so that what this one says is no news.
+        found: How many records of which stream each member had, once they have been read.
+        is_complete: Nothing of it was missing or damaged, so that what it does not hold is gone.
+        is_finished: There is no more to be had from it, so that it need not be read again.
     """
 
     export: Export
@@ -42,7 +47,14 @@ class Plan:
     told: list[tuple[Member, str, str]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     content: str = ""
-    is_stale: bool = False
+    found: list[tuple[Member, Rule, Counter[str]]] = field(default_factory=list)
+    is_complete: bool = True
+    is_finished: bool = True
+
+    @property
+    def streams(self) -> set[str]:
+        """The streams that it had records of."""
+        return {name for _, _, counts in self.found for name, count in counts.items() if count}
 
 
 class ExportReader:
@@ -53,9 +65,10 @@ class ExportReader:
         self._tap = tap
         self._files = files
         self._streams = {stream.name: stream for stream in tap.export_streams()}
-        self._account = str(tap.config.get("account") or "")
+        self._seen = Seen(tap, files)
         self._limit = files.ABORT_AT_RECORD_COUNT
         self._log = tap.logger
+        self._newest: dict[str, str] = {}
 
     def read(self, path: Path) -> None:
         """Read every export at *path* that has not been read before, oldest first."""
@@ -66,6 +79,7 @@ class ExportReader:
             self._report(str(error))
             status = "locked" if isinstance(error, LockedError) else "damaged"
             self._files.tell(label, Member(label, label, _unopened), status, str(error))
+        self._newest = {name: self._seen.newest(name) for name in self._streams}
         plans: list[Plan] = []
         for export in self._separated(exports):
             plan = self._plan(export)
@@ -73,16 +87,58 @@ class ExportReader:
             if plan is not None and not self._joins_twin(plan, plans):
                 plans.append(plan)
         plans.sort(key=lambda plan: plan.export.moment)
-        newest = max((str(seen.get("moment", "")) for seen in self._seen.values()), default="")
-        for number, plan in enumerate(plans, start=1):
-            plan.is_stale = plan.export.moment < newest
-            closes = number == len(plans) and not plan.is_stale
-            self._read_export(plan, closes=closes)
-            plan.export.close()
+        self._read_all(plans)
         self._tap.progress.close()
         for stream in self._streams.values():
             if read := stream.total + stream.count:
                 self._log.info("%s: %d read.", stream.name, read)
+
+    def _read_all(self, plans: list[Plan]) -> None:
+        """Read exports, oldest first; the newest one with records of a stream tells which others are gone."""
+        newest: dict[str, Plan] = {}
+        waiting: list[Plan] = []
+        for number, plan in enumerate(plans, start=1):
+            self._read_export(plan, is_last=number == len(plans))
+            plan.export.close()
+            newest.update(dict.fromkeys(self._endings(plan), plan))
+            # One that may have to end a stream is remembered when it has, or when a later one does.
+            waiting.append(plan)
+            for done in [one for one in waiting if one is plans[-1] or one not in newest.values()]:
+                waiting.remove(done)
+                self._remember(done)
+        for plan in waiting:
+            self._end_again(plan, {name for name, one in newest.items() if one is plan})
+            self._remember(plan)
+
+    def _endings(self, plan: Plan) -> set[str]:
+        """Name the streams of which an export tells what is gone, unless a later one does."""
+        found = {name: self._streams[name] for name in plan.streams}
+        return {
+            name
+            for name, stream in found.items()
+            if stream.absence == "full" and stream.selected and plan.export.moment >= self._newest[name]
+        }
+
+    def _end_again(self, plan: Plan, names: set[str]) -> None:
+        """Have an export end streams of which later ones had nothing: what it has of them is sent once more for that.
+
+        A target takes what came before the last SCHEMA with ``full`` for what older exports said, so the records have to follow it.
+        """
+        if not plan.is_complete or self._limit is not None:
+            return
+        streams = {name: stream for name, stream in self._streams.items() if name in names}
+        for stream in streams.values():
+            self._begin(stream, plan, closes=True)
+        complete = True
+        for member, rule, counts in plan.found:
+            if names & counts.keys():
+                self._tap.progress.expect(1, member.size or 0)
+                status, _, _ = self._read_member(member, rule, only=names)
+                complete &= status == "parsed"
+        plan.export.close()
+        if complete:
+            for stream in streams.values():
+                stream.end()
 
     def _joins_twin(self, plan: Plan, others: Iterable[Plan]) -> bool:
         """Tell whether another export has the same content; it then stands for this one too."""
@@ -105,31 +161,11 @@ class ExportReader:
                     member.export = part
                 yield part
 
-    # What has been read before
-
-    @property
-    def _seen(self) -> dict[str, dict[str, Any]]:
-        seen: dict[str, dict[str, Any]] = self._files.stream_state.setdefault("exports", {})
-        mine = f"{self._account}:" if self._account else ""
-        return {key: entry for key, entry in seen.items() if key.rpartition(":")[0] == mine.rstrip(":")}
-
-    def _is_seen(self, key: str) -> bool:
-        return self._seen.get(key, {}).get("parsers") == self._tap.parser_version
+    # What is to be read
 
     def _remember(self, plan: Plan) -> None:
-        """Put it into the state that an export has been read, and send the state."""
-        entry = {
-            "path": plan.export.path,
-            "moment": plan.export.moment,
-            "parsers": self._tap.parser_version,
-            "read": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        self._files.stream_state.setdefault("exports", {}).update(dict.fromkeys(plan.keys, entry))
-        self._tap.send_state()
-
-    def _key(self, hashes: Iterable[str]) -> str:
-        digest = sha256("\n".join(hashes).encode()).hexdigest()
-        return f"{self._account}:{digest}" if self._account else digest
+        if plan.is_finished and self._limit is None:
+            self._seen.remember(plan.export.path, plan.export.moment, plan.keys, plan.streams)
 
     def _plan(self, export: Export) -> Plan | None:
         """Find out what an export holds and whether it is new; None: it is not, or cannot be read today."""
@@ -139,12 +175,12 @@ class ExportReader:
             if export.files:
                 progress.expect(0, sum(file.size or 0 for file in export.files))
                 plan.keys.append(
-                    self._key(
+                    self._seen.key(
                         file.hash_content(lambda count: progress.advance(count=count))
                         for file in export.files
                     )
                 )
-                if self._is_seen(plan.keys[0]):
+                if plan.keys[0] in self._seen:
                     self._log.info("%s: read before.", export.path)
                     return None
         except MemberError as error:
@@ -154,14 +190,15 @@ class ExportReader:
             export.moment = self._tap.moment_of(export)
         for member in export.members:
             self._classify(member, plan)
+        self._tell_unknown(plan)
         self._hash_members(plan)
         if not plan.parsed:
             return plan
-        plan.content = self._key(sorted(member.digest for member, _ in plan.parsed))
-        if self._is_seen(plan.content):
+        plan.content = self._seen.key(sorted(member.digest for member, _ in plan.parsed))
+        if plan.content in self._seen:
             self._log.info("%s: its content has been read before.", export.path)
             if plan.keys:
-                self._remember(plan)
+                self._seen.repeat(plan.content, plan.keys)
             return None
         plan.keys.append(plan.content)
         return plan
@@ -186,12 +223,20 @@ class ExportReader:
     def _match(self, member: Member, plan: Plan) -> None:
         rule = next((rule for rule in self._tap.rules if rule.matches(member)), None)
         if rule is None:
-            self._log.warning("%s: not known. What it holds is not read.", member.path)
             plan.told.append((member, "unknown", "no rule of the tap matches it"))
         elif rule.parser is None:
             plan.told.append((member, "ignored", rule.reason))
         else:
             plan.parsed.append((member, rule))
+
+    def _tell_unknown(self, plan: Plan) -> None:
+        unknown = [member.path for member, status, _ in plan.told if status == "unknown"]
+        for path in unknown[:_NAMED]:
+            self._log.warning("%s: not known. What it holds is not read.", path)
+        if (more := len(unknown) - _NAMED) > 0:
+            self._log.warning(
+                "%s: %d more files are not known; the stream _files names them.", plan.export.path, more
+            )
 
     def _hash_members(self, plan: Plan) -> None:
         progress = self._tap.progress
@@ -208,34 +253,43 @@ class ExportReader:
 
     # Reading
 
-    def _read_export(self, plan: Plan, *, closes: bool) -> None:
-        """Send the records of an export, then what it ended, then the state."""
+    def _read_export(self, plan: Plan, *, is_last: bool) -> None:
+        """Send the records of an export, and what became of its files; the last one ends the streams that it has."""
         path = plan.export.path
         self._log.info("%s: reading %d of %d files.", path, len(plan.parsed), len(plan.export.members))
         for stream in self._streams.values():
-            stream.begin(closes=closes)
-        complete = finished = True
+            self._begin(stream, plan, closes=is_last)
         for member, status, reason in plan.told:
             self._files.tell(path, member, status, reason)
-            complete &= status in {"ignored", "unknown"}
-            finished &= status != "locked"
+            plan.is_complete &= status in {"ignored", "unknown"}
+            plan.is_finished &= status != "locked"
         for member, rule in plan.parsed:
-            status, reason, records = self._read_member(member, rule, is_stale=plan.is_stale)
+            status, reason, records = self._read_member(member, rule)
             self._files.tell(path, member, status, reason, records)
-            complete &= status == "parsed"
-            finished &= status in {"parsed", "damaged"}
-        if self._limit is not None:
-            return
-        if complete:
+            plan.found.append((member, rule, records))
+            plan.is_complete &= status == "parsed"
+            plan.is_finished &= status in {"parsed", "damaged"}
+        if plan.is_complete and self._limit is None:
             for stream in self._streams.values():
                 stream.end()
-        if finished:
-            self._remember(plan)
 
-    def _read_member(self, member: Member, rule: Rule, *, is_stale: bool) -> tuple[str, str, Counter[str]]:
-        """Send the records of a member; return what became of it, why, and how many records of which stream."""
-        sending = Sending(self._tap, self._streams, self._provenance(member, rule, is_stale=is_stale), member)
-        counts = sending.counts
+    def _begin(self, stream: ExportStream, plan: Plan, *, closes: bool) -> None:
+        """Have *stream* begin with an export; one that is older than what has been read of it says nothing new."""
+        is_stale = plan.export.moment < self._newest[stream.name]
+        stream.begin(closes=closes and not is_stale)
+        stream.is_stale = is_stale
+
+    def _read_member(
+        self, member: Member, rule: Rule, only: AbstractSet[str] | None = None
+    ) -> tuple[str, str, Counter[str]]:
+        """Send the records of a member; return what became of it, why, and how many records of which stream.
+
+        Args:
+            member: The member.
+            rule: What reads it.
+            only: Streams whose records are wanted; None: all.
+        """
+        sending = Sending(self._tap, self._streams, self._provenance(member, rule), member, only)
         status, reason = "parsed", ""
         try:
             sending.run(rule)
@@ -251,18 +305,16 @@ class ExportReader:
             status, reason = "damaged", member.damage
         if status != "parsed":
             self._report(reason)
-        elif self._limit is None and (reason := _too_few(member, rule, counts.total())):
+        elif self._limit is None and only is None and (reason := _too_few(member, rule, sending.found)):
             self._log.warning("%s", reason)
         sending.close()
-        return status, reason, counts
+        return status, reason, sending.counts
 
-    def _provenance(self, member: Member, rule: Rule, *, is_stale: bool) -> dict[str, Any]:
+    def _provenance(self, member: Member, rule: Rule) -> dict[str, Any]:
         """Tell what the records of a member have in common."""
         provenance = self._tap.provenance_of(member)
         if rule.encoding:
             provenance["encoding"] = rule.encoding
-        if is_stale:
-            provenance["degraded"] = True  # it lands, and what the later export said stays current
         return provenance
 
     def _report(self, sentence: str) -> None:

@@ -9,6 +9,7 @@ from tap_kit.export_members import Envelope, Found, Lines, Member, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
 
     from tap_kit.export import ExportTap
     from tap_kit.export_streams import ExportStream
@@ -19,6 +20,7 @@ class Sending:
 
     Attributes:
         counts: How many have been sent, by stream.
+        found: How many the parser found, those of deselected streams included.
     """
 
     def __init__(
@@ -27,8 +29,9 @@ class Sending:
         streams: Mapping[str, ExportStream],
         provenance: Mapping[str, Any],
         member: Member,
+        only: AbstractSet[str] | None = None,
     ) -> None:
-        """Send the records of *member*, which have *provenance* in common."""
+        """Send the records of *member*, which have *provenance* in common; of *only* these streams, if given."""
         self._tap = tap
         self._streams = streams
         self._provenance = provenance
@@ -36,7 +39,11 @@ class Sending:
         self._envelopes: dict[str, Envelope] = {}
         self._limit = min((s.ABORT_AT_RECORD_COUNT or 0 for s in streams.values()), default=0)
         self._bytes = 0
+        self._wanted = {
+            name for name, stream in streams.items() if stream.selected and (only is None or name in only)
+        }
         self.counts: Counter[str] = Counter()
+        self.found = 0
 
     def close(self) -> None:
         """Take note that the member is done."""
@@ -55,15 +62,18 @@ class Sending:
         self._member.watch = self._advance
         for ordinal, found in enumerate(rule.parser(self._member), start=1):
             stream = self._streams[found.stream]
-            if isinstance(found, Lines):
+            self.found += found.count if isinstance(found, Lines) else 1
+            if found.stream not in self._wanted:
+                pass
+            elif isinstance(found, Lines):
                 self._send_lines(stream, found)
-            elif stream.selected:
+            else:
                 self._send(stream, found, ordinal)
             if ordinal == self._limit:
                 return
 
     def _send(self, stream: ExportStream, found: Found, ordinal: int) -> None:
-        stream.send(found, self._provenance, self._envelope(stream.name), ordinal)
+        stream.send(found, self._common(stream), self._envelope(stream.name), ordinal)
         self.counts[stream.name] += 1
         self._tap.progress.advance(records=1)
 
@@ -77,10 +87,16 @@ class Sending:
 
     def _envelope(self, name: str) -> Envelope:
         if name not in self._envelopes:
-            self._envelopes[name] = self._streams[name].envelope(self._provenance)
+            stream = self._streams[name]
+            self._envelopes[name] = stream.envelope(self._common(stream))
         return self._envelopes[name]
+
+    def _common(self, stream: ExportStream) -> Mapping[str, Any]:
+        """Tell what the records of a stream have in common: an old export's land, and what a later one said stays current."""
+        return {**self._provenance, "degraded": True} if stream.is_stale else self._provenance
 
     def _prepared(self, name: str) -> Envelope | None:
         """Give the bytes around prepared lines, unless records have to be altered, or only a few are wanted."""
         stream = self._streams[name]
-        return self._envelope(name) if stream.selected and not stream.is_altered and not self._limit else None
+        usable = name in self._wanted and not stream.is_altered and not self._limit
+        return self._envelope(name) if usable else None

@@ -24,7 +24,13 @@ _NAMED = 10
 
 
 class ExportStream(RawStream):
-    """A stream whose records come from export files; the tap's parsers feed it."""
+    """A stream whose records come from export files; the tap's parsers feed it.
+
+    Attributes:
+        count: Records of this export.
+        total: Records of the exports before it.
+        is_stale: A later export had records of this stream, so that what this one says of it is no news.
+    """
 
     _tap: ExportTap
     primary_keys: ClassVar[tuple[str, ...]] = ()
@@ -34,6 +40,7 @@ class ExportStream(RawStream):
         super().__init__(*args, **kwargs)
         self.count = 0
         self.total = 0
+        self.is_stale = False
         self._closes = self._begins = self._begun = False
         self._described: set[str] = set(self.schema.get("properties", {}))
 

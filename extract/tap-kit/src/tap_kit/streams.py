@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -12,6 +13,7 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from typing_extensions import override
 
 from tap_kit.bookmarks import MARKERS, advance
+from tap_kit.errors import TOLD
 from tap_kit.messages import ProvenanceRecordMessage, Raw
 from tap_kit.pointers import redact
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from singer_sdk.singerlib import RecordMessage, SchemaMessage
 
     from tap_kit.tap import RawTap
+
+_UNHANDLED = "An unhandled error occurred"
+"""How the SDK's line begins."""
 
 _EMPTY_WINDOW = {"from": "1970-01-01T00:00:00Z", "to": "1970-01-01T00:00:00Z"}
 """What a stream of windows has read before its first one."""
@@ -169,6 +174,13 @@ class RawStream(Stream):
         return self._initialized_at // 1000
 
     # The course of a sync
+
+    @override
+    def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:
+        """Log a message, but not the SDK's own before an error that the command line tells in a sentence."""
+        if message.startswith(_UNHANDLED) and isinstance(sys.exception(), TOLD):
+            return
+        super().log(message, *args, level=level, **kwargs)
 
     @override
     def _sync_records(

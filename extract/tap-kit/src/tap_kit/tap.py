@@ -8,13 +8,13 @@ from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Tap
-from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
+from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import JSONSchemaValidator, SingerCommand
 from typing_extensions import override
 
 from tap_kit.client import Client
-from tap_kit.errors import TapError
+from tap_kit.errors import TOLD, TapError
 from tap_kit.jsontext import loads
 from tap_kit.messages import ExactWriter
 from tap_kit.settings import explain, public_settings
@@ -163,7 +163,7 @@ def told_in_one_sentence(logger: Logger) -> Iterator[None]:
     except ConfigValidationError as error:
         for sentence in error.errors or [str(error)]:
             logger.error("%s", sentence)  # noqa: TRY400 - no traceback on purpose
-    except (SingerSDKError, FileNotFoundError) as error:
+    except TOLD as error:
         logger.error("%s", error)  # noqa: TRY400 - no traceback on purpose
     else:
         return
