@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import zipfile
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_garmin.exports import KINDS, RULES, moment_of
+from tap_garmin.standin import Reply
 from tap_garmin.standin.fitmaker import activity_fit
 from tap_kit.export import Member
 
@@ -191,6 +194,52 @@ def test_names_of_people_in_names_of_files_stay_out_of_the_log(
     assert "[e-mail]_901.fit" in caplog.text
     assert MAIL not in caplog.text
     assert any(MAIL in record["path"] for record in outcome.records("_files"))
+
+
+def test_the_rest_of_a_damaged_file_is_a_dead_letter_that_is_the_same_line_each_time(
+    runner: Runner, tmp_path: Path
+) -> None:
+    content = activity_fit(START, 600)[:-40]
+    number = min(runner.standin.account.activities)
+    runner.standin.inject(f"files/activity/{number}", Reply(200, content, "application/octet-stream"))
+    runner.run("activities", "activity_files", "fit_messages", "fit_remains")
+    lines = [rest_line(runner)]
+    for name in ("a.fit", "b.fit"):
+        runner.standin.account.clock.move(days=1)
+        runner.state = {}
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).write_bytes(content)
+        runner.run("fit_messages", "fit_remains", path=str(tmp_path / name), account=name)
+        lines.append(rest_line(runner))
+    assert len(set(lines)) == 1
+    message = json.loads(lines[0])
+    record, told = message["record"], message["provenance"]
+    offset = record["offset"]
+    assert base64.b64decode(record["content"]) == content[offset:]
+    assert record["file_sha256"] == told["file_hash"] == hashlib.sha256(content).hexdigest()
+    assert told == {
+        "dead_letter": f"Of the {len(content)} bytes of this FIT file the last {len(content) - offset} cannot be read "
+        f"({record['problem']}).",
+        "file_hash": record["file_sha256"],
+        "file_size": len(content),
+        "source_timestamp": "2024-05-01T08:00:00Z",
+    }
+
+
+def rest_line(runner: Runner) -> bytes:
+    (line,) = [line for line in runner.lines if b'"RECORD"' in line and b'"fit_remains"' in line]
+    return line
+
+
+def test_a_rest_that_is_not_wanted_is_not_sent(runner: Runner, tmp_path: Path) -> None:
+    content = activity_fit(START, 600)[:-40]
+    (tmp_path / "cut.fit").write_bytes(content)
+    number = min(runner.standin.account.activities)
+    runner.standin.inject(f"files/activity/{number}", Reply(200, content, "application/octet-stream"))
+    outcome = runner.run("activities", "activity_files", "fit_messages", "_files", path=str(tmp_path))
+    assert outcome.records("fit_remains") == []
+    damaged = [record for record in outcome.records("_files") if record["status"] == "damaged"]
+    assert [record["records"] for record in damaged] == [{"fit_messages": 11}] * 2
 
 
 def test_a_new_file_in_a_watchs_folder_has_its_month_read_and_not_the_years_before(

@@ -223,6 +223,34 @@ def test_the_second_decoder_knows_where_it_stopped() -> None:
     assert rest["offset"] == len(content) - 1
 
 
+def test_a_complaint_about_a_file_that_was_read_to_its_end_leaves_no_rest() -> None:
+    maker = FitMaker()
+    maker.define(1, 20, [(253, UINT32), (3, UINT8)], developer=[(5, 1, 0)])  # described nowhere
+    maker.define(2, 20, [(3, UINT8)])
+    maker.write(1, BEGIN, 100, b"\x2a")
+    maker.write_compressed(2, 5, 101)
+    content = maker.finish()
+    found = decode(content)
+    assert found.decoder.startswith("fitdecode")
+    assert found.problems
+    assert found.is_cut
+    assert remains(found, content) is None
+
+
+def test_values_that_cannot_be_decoded_are_kept_as_stored_and_leave_no_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*_: Any) -> None:
+        raise ValueError("odd value")
+
+    monkeypatch.setattr("garmin_fit_sdk.util.convert_timestamp_to_datetime", broken)
+    content = activity_fit(START, 300)
+    found = decode(content)
+    assert "odd value" in found.problems[0]
+    assert found.counts == {"file_id": 1, "record": 5, "session": 1}
+    assert remains(found, content) is None
+
+
 def test_the_first_of_chained_files_survives_a_damaged_second() -> None:
     second = bytearray(activity_fit(START, 60))
     second[8:12] = b"JUNK"

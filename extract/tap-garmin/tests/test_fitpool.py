@@ -51,7 +51,7 @@ def test_processes_give_what_one_gives_in_the_same_order(
     assert together.records("fit_messages") == alone.records("fit_messages")
     assert together.told("fit_messages") == alone.told("fit_messages")
     assert together.records("_files") == alone.records("_files")
-    assert together.records("fit_remains") == alone.records("fit_remains")
+    assert together.of("RECORD", "fit_remains") == alone.of("RECORD", "fit_remains")
     assert len(alone.records("fit_remains")) == 2
     status = [record["status"] for record in together.records("_files")]
     assert (status.count("parsed"), status.count("damaged")) == (18, 2)

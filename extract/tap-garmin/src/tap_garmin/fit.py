@@ -48,7 +48,7 @@ class Decoded:
     records: list[dict[str, Any]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     end: int = 0
-    """Where the last message that could be read ends, in bytes."""
+    """Where what could be read ends, in bytes."""
 
     @property
     def is_cut(self) -> bool:
@@ -181,6 +181,7 @@ def _decode_otherwise(content: bytes) -> Decoded:
                     if frame.frame_type == fitdecode.FIT_FRAME_DATA:
                         head = {"file_sha256": decoded.sha256, "position": len(decoded.records)}
                         decoded.records.append({**head, **_frame(frame)})
+                    if frame.frame_type in {fitdecode.FIT_FRAME_DATA, fitdecode.FIT_FRAME_CRC}:
                         decoded.end = frame.chunk.offset + len(frame.chunk.bytes)
         except Exception as error:  # noqa: BLE001 - a damaged file may break the decoder anywhere
             decoded.problems.append(f"{type(error).__name__}: {error}")

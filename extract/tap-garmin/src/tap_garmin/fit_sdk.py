@@ -26,7 +26,7 @@ _AS_STORED: dict[str, Any] = {
 
 @dataclass
 class Reading:
-    """What one run of the SDK found, what went wrong, and where the last message ends."""
+    """What one run of the SDK found, what went wrong, and where what it read ends."""
 
     messages: list[Message]
     problems: list[str]
@@ -34,7 +34,7 @@ class Reading:
 
 
 def read(content: bytes) -> tuple[list[dict[str, Any]], list[str], int]:
-    """Read all messages in the order of the file, say what went wrong, and where the last message ends.
+    """Read all messages in the order of the file, say what went wrong, and where what could be read ends.
 
     Heart rates are not merged from ``hr`` into ``record`` messages: both stay as they were written.
     """
@@ -70,6 +70,8 @@ def _read(content: bytes, **options: Any) -> Reading:
 
     _, errors = Decoder(stream).read(mesg_listener=take, merge_heart_rates=False, **options)
     reading.problems = [f"{type(error).__name__}: {error}" for error in errors]
+    if not errors:
+        reading.end = len(content)
     return reading
 
 

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from typing_extensions import override
 
 from tap_garmin.fit import decode, moments, remains
+from tap_kit import Raw
 from tap_kit.export import Envelope, ExportStream, Found, Member, MemberError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
 
+    from singer_sdk.singerlib import RecordMessage
+
+    from tap_garmin.fit import Decoded
     from tap_garmin.tap import TapGarmin
 
 LARGEST = 200_000_000
@@ -86,8 +90,9 @@ class FitMessages(FitStream):
         status, reason = "parsed", ""
         try:
             for ordinal, found in enumerate(messages(member), start=1):
-                streams[found.stream].send(found, {}, envelopes[found.stream], ordinal)
-                counts[found.stream] += 1
+                if streams[found.stream].selected:
+                    streams[found.stream].send(found, {}, envelopes[found.stream], ordinal)
+                    counts[found.stream] += 1
         except MemberError as error:
             status, reason = "damaged", str(error)
             self.logger.warning("%s", error)
@@ -95,7 +100,11 @@ class FitMessages(FitStream):
 
 
 class FitRemains(FitStream):
-    """The bytes of damaged FIT files behind the last message that could be read: nothing of them is lost."""
+    """The bytes of damaged FIT files behind the last message that could be read: nothing of them is lost.
+
+    Each record is marked as a dead letter, which the loader keeps apart until a replay lands it. The same rest is the same
+    line whatever the way, the name, the run and the time that it came by, so that it is kept once.
+    """
 
     name = "fit_remains"
     primary_keys: ClassVar[tuple[str, ...]] = ("file_sha256",)
@@ -109,6 +118,19 @@ class FitRemains(FitStream):
             "content": {"type": "string", "description": "The bytes, in base64."},
         },
     }
+
+    @override
+    def send(self, found: Found, provenance: Mapping[str, Any], envelope: Envelope, ordinal: int) -> None:
+        """Send a rest with what is known from the file itself alone."""
+        del provenance, envelope, ordinal
+        self.count += 1
+        self._write_record_message(Raw(found.record, found.provenance))
+
+    @override
+    def _generate_record_messages(self, record: dict[str, Any]) -> Generator[RecordMessage, None, None]:
+        for message in super()._generate_record_messages(record):
+            message.time_extracted = None
+            yield message
 
 
 _OF_THE_WAY = frozenset({"account", "raw_id", "source_timestamp"})
@@ -127,10 +149,29 @@ def messages(member: Member) -> Iterator[Found]:
         if moment:
             told["source_timestamp"] = moment
         yield Found(FitMessages.name, record, told)
-    if rest := remains(decoded, content):
-        yield Found(FitRemains.name, rest, {"decoder": decoded.decoder})
+    if rest := rest_of(decoded, content):
+        yield rest
     if decoded.problems:
         raise damaged(member, len(decoded.records), decoded.problems[0])
+
+
+def rest_of(decoded: Decoded, content: bytes) -> Found | None:
+    """Make the dead letter of what could not be read of a file; None where there is nothing.
+
+    No decoder's version is in it: a newer one that stops at the same byte makes no second letter.
+    """
+    rest = remains(decoded, content)
+    if rest is None:
+        return None
+    size = len(content)
+    told: dict[str, Any] = {
+        "dead_letter": f"Of the {size} bytes of this FIT file the last {size - decoded.end} cannot be read ({rest['problem']}).",
+        "file_hash": decoded.sha256,
+        "file_size": size,
+    }
+    if decoded.created:
+        told["source_timestamp"] = decoded.created
+    return Found(FitRemains.name, rest, told)
 
 
 def damaged(member: Member, count: int, problem: str) -> MemberError:

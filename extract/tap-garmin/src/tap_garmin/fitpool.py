@@ -13,10 +13,10 @@ from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tap_garmin import fitfiles
-from tap_garmin.fit import decode, moments, remains
+from tap_garmin.fit import decode, moments
 from tap_kit.export import Found, Lines, MemberError
 from tap_kit.jsontext import dumps
 
@@ -39,8 +39,7 @@ class Prepared:
     """The messages of a file as JSON, each with its own provenance, and what is wrong with the file."""
 
     messages: list[tuple[bytes, bytes]]
-    rest: dict[str, Any] | None
-    decoder: str
+    rest: Found | None
     problem: str
 
 
@@ -55,7 +54,7 @@ def prepare(content: bytes) -> Prepared:
             own["source_timestamp"] = moment
         found.append((dumps(record), dumps(own)[1:-1]))
     problem = decoded.problems[0] if decoded.problems else ""
-    return Prepared(found, remains(decoded, content), decoded.decoder, problem)
+    return Prepared(found, fitfiles.rest_of(decoded, content), problem)
 
 
 class FitReader:
@@ -90,7 +89,7 @@ class FitReader:
             )
             yield Lines(stream.name, lines, len(part))
         if prepared.rest:
-            yield Found(fitfiles.FitRemains.name, prepared.rest, {"decoder": prepared.decoder})
+            yield prepared.rest
         if prepared.problem:
             raise fitfiles.damaged(member, len(prepared.messages), prepared.problem)
 
