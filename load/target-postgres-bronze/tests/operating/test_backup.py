@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -105,6 +106,34 @@ def test_a_damaged_backup_is_not_restored(orders: Operator) -> None:
     assert orders.bronze.query("SELECT FROM pg_database WHERE datname = 'never_made'") == []
 
 
+@pytest.mark.parametrize("damage", ["missing", "cut short"])
+def test_a_raw_archive_that_is_not_whole_is_not_called_so(
+    orders_everywhere: Operator, restored: str, damage: str
+) -> None:
+    operator = orders_everywhere
+    folder = backup(operator)
+    shutil.rmtree(operator.root / "data" / "bronze")
+    file = min((folder.parent / "archive" / "shop").iterdir())
+    if damage == "missing":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:-1])
+    answer = operator("restore", str(folder), "--database", restored)
+    assert answer.code == 1
+    assert f"1 files of the raw archive are missing or cut short in {folder.parent / 'archive'}" in answer.err
+    assert "every row is as it was saved" in answer.out
+    assert len(list((operator.root / "data" / "bronze" / "shop").iterdir())) == (
+        1 if damage == "missing" else 2
+    )
+
+
+def test_a_script_is_told_where_the_backup_is(orders: Operator) -> None:
+    said = orders("backup", "saved", "--json").json
+    assert said["verified"] is True
+    assert said["bytes"] > 1000
+    assert orders("restore", said["folder"]).code == 1, "this database is not empty"
+
+
 def test_a_restore_mixes_nothing_up(orders: Operator) -> None:
     folder = backup(orders)
     assert "has a bronze layer already" in orders("restore", str(folder)).err
@@ -160,11 +189,3 @@ def test_an_index_whose_building_was_interrupted_is_built_anew(
     assert orders.bronze.query(
         "SELECT indisvalid FROM pg_index WHERE indexrelid = 'bronze.record_has_one_head'::regclass"
     ) == [(True,)]
-
-
-def test_no_command_removes_a_row(orders: Operator) -> None:
-    before = orders.bronze.query(FINGERPRINTS.decode())
-    backup(orders)
-    for words in (["maintain"], ["check"], ["verify"], ["catalog"], ["metrics"], ["dead-letters", "replay"]):
-        assert orders(*words).code == 0, words
-    assert orders.bronze.query(FINGERPRINTS.decode()) == before

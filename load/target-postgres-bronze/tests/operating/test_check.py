@@ -234,12 +234,25 @@ def test_an_incident_that_nobody_could_be_told_of_is_told_later(
     environment.write_text("BRONZE_NOTIFY_URLS=json://geheim:passwort@127.0.0.1:1/none\n")
     answer = operator("check", "--notify")
     assert answer.code == 1
-    assert "not every address took the message" in answer.err
+    assert "no address took the message" in answer.err
     assert "geheim" not in answer.err + answer.out
     environment.write_text(right)
     operator("check", "--notify")
     assert len(messages) == 1
     httpserver.check_assertions()
+
+
+def test_an_address_that_is_down_does_not_tell_the_others_again_and_again(
+    operator: Operator, messages: list[str]
+) -> None:
+    add_run(operator, took="1 hour")
+    environment = operator.root / ".env"
+    right = environment.read_text().strip()
+    environment.write_text(f"{right} json://geheim:passwort@127.0.0.1:1/none\n")
+    answer = operator("check", "--notify")
+    assert answer.err == "BRONZE_NOTIFY_URLS: URL number 2 did not take the message. Check it in .env.\n"
+    operator("check", "--notify")
+    assert len(messages) == 1
 
 
 def test_a_database_that_does_not_answer_is_told_once(

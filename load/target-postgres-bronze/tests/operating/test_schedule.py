@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from target_postgres_bronze.operator import meltano, timers
+from target_postgres_bronze.operator import meltano, running, timers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -171,6 +171,7 @@ def test_systemd_gets_units_of_the_project_alone(project: Operator, monkeypatch:
     service = timer.with_suffix(".service").read_text()
     assert f"WorkingDirectory={project.root}\n" in service
     assert '"run" "shop" "two_words"' in service
+    assert "SuccessExitStatus=3\n" in service, "a source that was left out is no failure"
     assert f"--user enable --now {timer.name}" in calls.read_text()
     project("schedule", "remove")
     assert f"--user disable --now {timer.name}" in calls.read_text()
@@ -301,6 +302,145 @@ def test_a_signal_stops_what_runs_and_begins_nothing_more(
     stopper.join()
     assert answer.code == 1
     assert runs.read_text().splitlines()[-1] == "tap-shop is stopped"
+
+
+def test_runs_of_the_whole_project_wait_for_room(project: Operator, runs: Path) -> None:
+    locks = project.root / "data" / "locks"
+    locks.mkdir(parents=True)
+    held = [(locks / f"run.{number}").open("w") for number in range(running.MOST)]
+    for lock in held:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+    def leave() -> None:
+        time.sleep(0.5)
+        assert not runs.exists()
+        held[3].close()
+
+    leaver = threading.Thread(target=leave)
+    leaver.start()
+    answer = project("run", "shop", "two_words", "--jobs", "2")
+    leaver.join()
+    assert answer.code == 0
+    assert order(runs) == ["tap-shop begins", "tap-shop ends", "tap-two-words begins", "tap-two-words ends"]
+    for lock in held:
+        lock.close()
+
+
+def test_a_script_is_told_what_each_run_came_to(
+    project: Operator, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAILING", "tap-two-words")
+    shop, two_words = project("run", "shop", "two_words", "--json").json
+    assert shop["outcome"] == "succeeded"
+    assert shop["streams"][0].startswith("shop.orders: 1,240 read")
+    assert (two_words["outcome"], two_words["source"]) == ("failed", "two_words")
+    assert two_words["log"] == str(project.root / "data" / "logs" / "two_words.log")
+    assert runs.exists()
+
+
+NEEDS = [["path"], ["client_id", "key"]]
+
+
+@pytest.fixture
+def unset(project: Operator, runs: Path) -> Operator:
+    """The project, whose source shop wants settings that nobody has given."""
+    entry = {
+        "name": "tap-shop",
+        "namespace": "tap_shop",
+        "pip_url": "tap-shop",
+        "settings_group_validation": NEEDS,
+        "settings": [{"name": "path"}, {"name": "client_id"}, {"name": "key", "value": "$SHOP_KEY"}],
+    }
+    file = project.root / "plugins" / "extractors" / "tap-shop.meltano.yml"
+    file.write_text(yaml.safe_dump({"plugins": {"extractors": [entry]}}))
+    (project.root / ".meltano" / "extractors" / "tap-shop" / "venv").mkdir(parents=True)
+    program(project.root / "bin", "meltano-stand-in", ASKED + MELTANO.removeprefix("#!/bin/sh\n"), runs)
+    return project
+
+
+#: What Meltano answers when it is asked for a tap's settings.
+ASKED = """#!/bin/sh
+[ "$2" = invoke ] && {{ cat settings.json; exit; }}
+"""
+
+
+def test_a_source_that_is_not_set_up_is_left_out_with_a_sentence(unset: Operator, runs: Path) -> None:
+    (unset.root / "settings.json").write_text('{"path": "", "client_id": "x", "key": null}')
+    answer = unset("run", "shop", "two_words")
+    assert answer.code == 3
+    said = "shop: left out, as it is not set up. Set TAP_SHOP_PATH or TAP_SHOP_CLIENT_ID and SHOP_KEY in .env"
+    assert answer.err.startswith(said)
+    assert order(runs) == ["tap-two-words begins", "tap-two-words ends"]
+    assert [run["outcome"] for run in unset("run", "shop", "--json").json] == ["not set up"]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"TAP_SHOP_PATH": "x"},
+        {"TAP_SHOP_CLIENT_ID": "x", "SHOP_KEY": "y"},
+        {"TAP_SHOP_CLIENT_ID": "x", "TAP_SHOP_KEY": "y"},
+    ],
+    ids=["one way", "the other way", "Meltano's own variable"],
+)
+def test_a_source_with_the_settings_of_one_way_runs(
+    unset: Operator, runs: Path, settings: dict[str, str]
+) -> None:
+    (unset.root / ".env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    assert unset("run", "shop").code == 0
+    assert order(runs) == ["tap-shop begins", "tap-shop ends"]
+
+
+def test_settings_in_the_projects_file_or_known_to_meltano_alone_count(unset: Operator, runs: Path) -> None:
+    settings = unset.root / "settings.json"
+    settings.write_text('{"path": "of Meltano\'s database"}')
+    assert unset("run", "shop").code == 0
+    settings.write_text("{}")
+    config = "{plugins: {extractors: [{name: tap-shop, config: {path: x}}]}}"
+    (unset.root / "meltano.yml").write_text(
+        f"{PROJECT}\ndefault_environment: dev\nenvironments:\n- name: dev\n  config: {config}\n- name: other\n"
+    )
+    assert unset("run", "shop").code == 0
+    assert unset("-e", "other", "run", "shop").code == 3
+    assert len(order(runs)) == 4
+
+
+def test_a_meltano_that_cannot_say_lets_the_run_speak(unset: Operator, runs: Path) -> None:
+    (unset.root / "settings.json").write_text("no JSON")
+    assert unset("run", "shop").code == 0
+    assert order(runs) == ["tap-shop begins", "tap-shop ends"]
+
+
+def test_a_schedule_of_a_source_that_is_not_set_up_is_not_installed(unset: Operator, crontab: Path) -> None:
+    (unset.root / "settings.json").write_text("{}")
+    answer = unset("schedule", "install")
+    assert "nightly: shop is left out, as it is not set up. Set TAP_SHOP_PATH or" in answer.err
+    assert answer.out == "1 jobs are in cron: nightly.\n"
+    assert "run two_words" in crontab.read_text()
+
+
+def test_no_run_is_due_of_a_source_that_is_not_set_up(unset: Operator) -> None:
+    run = "INSERT INTO bronze.runs (run_id, source, environment, status, started_at, ended_at) VALUES ('r', 'shop', 'dev', 'succeeded', '2024-01-01', '2024-01-01')"
+    unset.bronze.query(run)
+    assert _freshness(unset) == "unknown"
+    (unset.root / ".env").write_text("TAP_SHOP_PATH=x\n")
+    assert _freshness(unset) == "missed"
+
+
+def _freshness(operator: Operator) -> str:
+    levels = operator("check", "--json").json
+    (found,) = (entry for entry in levels if entry["source"] == "shop" and entry["level"] == "freshness")
+    return str(found["outcome"])
+
+
+def test_doctor_says_what_a_source_wants(unset: Operator) -> None:
+    lines = unset("doctor").out.splitlines()
+    (line,) = (line for line in lines if "tap-shop" in line)
+    assert line.startswith(
+        "--  tap-shop is installed; TAP_SHOP_PATH or TAP_SHOP_CLIENT_ID and SHOP_KEY is not set"
+    )
+    (unset.root / ".env").write_text("TAP_SHOP_PATH=x\n")
+    assert "ok  tap-shop is installed" in unset("doctor").out
 
 
 def test_a_source_that_is_not_in_the_project_is_a_sentence(project: Operator) -> None:

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from target_postgres_bronze.operator import pgtools, session
+from target_postgres_bronze.operator.progress import progress
 from target_postgres_bronze.operator.session import OperatorError
 
 if TYPE_CHECKING:
@@ -75,8 +76,10 @@ def back_up(target: Target, places: Places, folder: Path, *, verify: bool) -> Pa
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             (snapshot,) = session.rows(connection, "SELECT pg_export_snapshot() AS name")
             arguments = ["--format=custom", f"--snapshot={snapshot['name']}", f"--file={half_made / DUMP}"]
-            pgtools.dump(target, arguments, major=major)
-            fingerprints = session.rows(connection, FINGERPRINTS)
+            with progress("Saving the database"):
+                pgtools.dump(target, arguments, major=major)
+            with progress("Reading every row"):
+                fingerprints = session.rows(connection, FINGERPRINTS)
             _copy_state(places.state, half_made / STATE)
             archive = copy_archive(places.archive, folder / ARCHIVE)
             files = {file.name: digest_of(file) for file in sorted(half_made.iterdir())}
@@ -126,8 +129,9 @@ def load_dump(target: Target, backup: Path, wanted: list[dict[str, Any]], major:
     Raises:
         OperatorError: It cannot be restored, or differs from what was saved.
     """
-    pgtools.restore(target, backup / DUMP, major=major)
-    with session.connected(target) as connection:
+    with progress("Restoring"):
+        pgtools.restore(target, backup / DUMP, major=major)
+    with progress("Comparing every row"), session.connected(target) as connection:
         found = session.rows(connection, FINGERPRINTS)
     if found != wanted:
         names = sorted({row["name"] for row in [*found, *wanted] if row not in found or row not in wanted})
@@ -150,19 +154,17 @@ def copy_archive(source: Path, destination: Path) -> dict[str, int]:
 
     Cold partitions, which lie in the same folder, go along.
     """
-    copied: dict[str, int] = {}
-    for file in sorted(source.rglob("*")):
-        if not file.is_file():
-            continue
-        place = destination / file.relative_to(source)
-        size = file.stat().st_size
-        if not place.exists() or place.stat().st_size < size:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            part = place.with_name(f".{place.name}.part")
-            shutil.copy2(file, part)
-            part.replace(place)
-        copied[str(file.relative_to(source))] = size
-    return copied
+    sizes = {file: file.stat().st_size for file in sorted(source.rglob("*")) if file.is_file()}
+    with progress("Copying the raw archive", sum(sizes.values())) as advance:
+        for file, size in sizes.items():
+            place = destination / file.relative_to(source)
+            if not place.exists() or place.stat().st_size < size:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                part = place.with_name(f".{place.name}.part")
+                shutil.copy2(file, part)
+                part.replace(place)
+            advance(size)
+    return {str(file.relative_to(source)): size for file, size in sizes.items()}
 
 
 def _copy_state(state: Path, destination: Path) -> None:
@@ -179,6 +181,30 @@ def restore_state(backup: Path, state: Path) -> bool:
     state.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy2(backup / STATE, state)
     return True
+
+
+def restore_archive(backup: Path, wanted: dict[str, int], archive: Path) -> None:
+    """Put back the files of the raw archive that are missing.
+
+    Args:
+        backup: A backup's own folder; the archive lies beside it.
+        wanted: Size of each file when the backup was made.
+        archive: Folder of the raw archive.
+
+    Raises:
+        OperatorError: Some are neither in the backup nor here; the others are back.
+    """
+    copy_archive(backup.parent / ARCHIVE, archive)
+    lost = [
+        name
+        for name, size in wanted.items()
+        if not (archive / name).exists() or (archive / name).stat().st_size < size
+    ]
+    if lost:
+        raise OperatorError(
+            f"{len(lost)} files of the raw archive are missing or cut short in {backup.parent / ARCHIVE}, such as {lost[0]}. Take them "
+            "from another copy of that folder; the database is restored all the same."
+        )
 
 
 def digest_of(file: Path) -> str:

@@ -16,6 +16,8 @@ from target_postgres_bronze.operator import commands
 from target_postgres_bronze.operator.session import OperatorError
 from target_postgres_bronze.project import ProjectError
 
+INTERRUPTED = 130
+
 
 class Commands(click.Group):
     """The modules of `commands`, each loaded when it is asked for."""
@@ -33,7 +35,12 @@ class Commands(click.Group):
         return command
 
 
-@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: bronze status. Each command has a --help of its own, with an example and its exit codes. Exit code 0: done; 1: it could "
+    "not be done, or what was checked is not as it should be; 2: the words were not understood; 130: interrupted with Ctrl-C.",
+)
 @click.option(
     "-e",
     "--environment",
@@ -48,9 +55,20 @@ def group(environment: str | None) -> None:
 
 
 def main() -> None:
-    """Run the command of ``sys.argv``; an expected error is a sentence on stderr and exit code 1."""
+    """Run the command of ``sys.argv``; an expected error is a sentence on stderr and exit code 1, Ctrl-C is 130."""
     try:
-        group(prog_name="bronze")
+        # click by itself would answer Ctrl-C with 1, as if something had failed
+        sys.exit(group(prog_name="bronze", standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("\nInterrupted. What was finished before is kept.", err=True)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # whoever read the output has had enough, as in `bronze export toggl | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except (DatabaseError, EmbeddedServerError, OperatorError, ProjectError) as error:
         click.echo(str(error), err=True)
         sys.exit(1)

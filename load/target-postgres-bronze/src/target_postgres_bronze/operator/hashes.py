@@ -11,7 +11,7 @@ from target_postgres_bronze.payload import canonical_without, content_hash, read
 from target_postgres_bronze.streams import pointer_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import psycopg
     from psycopg.rows import DictRow
@@ -54,14 +54,15 @@ class HashCheck:
             for row in found
         }
 
-    def damaged(self) -> Iterator[dict[str, Any]]:
-        """Yield a disagreement for each row whose content does not give its hash."""
+    def damaged(self, advance: Callable[[float], None]) -> Iterator[dict[str, Any]]:
+        """Yield a disagreement for each row whose content does not give its hash; tell *advance* of each row."""
         from psycopg import sql  # noqa: PLC0415 - half a second for --help
 
         with self._connection.cursor(name="rows") as cursor:
             cursor.itersize = PART
             for row in cursor.execute(sql.SQL(ROWS).format(sql.Identifier(f"bronze_{self._source}"))):
                 self.checked += 1
+                advance(1)
                 if self._hash(row) == row["hash"]:
                     continue
                 if row["original"] is None and MANY_ZEROS.search(row["text"]):

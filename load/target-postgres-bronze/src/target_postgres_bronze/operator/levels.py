@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from target_postgres_bronze import project
-from target_postgres_bronze.operator import schedules, session
+from target_postgres_bronze.operator import plugins, readiness, schedules, session
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -86,10 +86,19 @@ def settings(root: Path, connection: psycopg.Connection[DictRow]) -> str:
 
 
 def _due(root: Path, starts: dict[str, datetime]) -> dict[str, str | None]:
-    """Return when each scheduled source's next run was due, from its last success on; the earliest of its schedules."""
+    """Return when each scheduled source's next run was due, from its last success on; the earliest of its schedules.
+
+    Runs of a source that is not set up are left out, so that none is due.
+    """
     due: dict[str, str | None] = {}
+    variables = project.environment(root)
+    idle = {
+        schedules.source_of(p.name) for p in plugins.defined(root) if readiness.lacking(root, p, variables)
+    }
     for schedule in schedules.defined(root):
         for source in schedule.sources:
+            if source in idle:
+                continue
             start = starts.get(source)
             moment = schedule.due_after(start).isoformat() if start else None
             due[source] = min(filter(None, (due.get(source), moment)), default=None)

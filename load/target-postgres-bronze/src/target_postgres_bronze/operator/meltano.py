@@ -39,20 +39,28 @@ def loader_config(root: Path) -> dict[str, Any]:
     """
     if not (root / "plugins" / "loaders" / f"{LOADER}.meltano.yml").exists():
         return {}
+    config = config_of(root, LOADER)
+    if config is None:
+        raise OperatorError(
+            f"Meltano does not give the settings of {LOADER}: run `meltano invoke --dump=config {LOADER}` to see why."
+        )
+    return config
+
+
+def config_of(root: Path, plugin: str) -> dict[str, Any] | None:
+    """Return the settings of *plugin* as Meltano gives them; None where it cannot say. Takes some seconds."""
     said = subprocess.run(
-        [program(), "--log-level=error", "invoke", "--dump=config", LOADER],
+        [program(), "--log-level=error", "invoke", "--dump=config", plugin],
         check=False,
         cwd=root,
         capture_output=True,
         text=True,
     )
     try:
-        config: dict[str, Any] = json.loads(said.stdout)
+        found = json.loads(said.stdout)
     except ValueError:
-        raise OperatorError(
-            f"Meltano does not give the settings of {LOADER}: run `meltano invoke --dump=config {LOADER}` to see why."
-        ) from None
-    return config
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def start_tap(root: Path, source: str, stream: str | None, start: str | None) -> subprocess.Popen[bytes]:

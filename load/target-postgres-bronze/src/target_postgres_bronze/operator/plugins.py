@@ -30,10 +30,19 @@ class Plugin:
 
     def variable(self, setting: dict[str, Any]) -> str:
         """Return the environment variable that gives *setting*: the one that its value names, else Meltano's own."""
-        value = str(setting.get("value", ""))
-        if value.startswith("$"):
-            return value.strip("${}")
-        return f"{self.name}_{setting['name']}".upper().replace("-", "_").replace(".", "_")
+        return self.variables(setting["name"])[0]
+
+    def variables(self, name: str) -> list[str]:
+        """Return the environment variables that give the setting *name*: the one that its value names, then Meltano's own."""
+        own = f"{self.name}_{name}".upper().replace("-", "_").replace(".", "_")
+        settings = self.definition.get("settings") or []
+        value = next((str(s.get("value", "")) for s in settings if s["name"] == name), "")
+        return [value.strip("${}"), own] if value.startswith("$") else [own]
+
+    def ways(self) -> list[list[str]]:
+        """Return the sets of settings of which one must have values; none: nothing is asked for."""
+        found: list[list[str]] = self.definition.get("settings_group_validation") or []
+        return found
 
     def secrets(self) -> list[str]:
         """Return the variables of its credentials."""

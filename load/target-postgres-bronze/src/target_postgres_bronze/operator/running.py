@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 LOG_BYTES: Final = 10_000_000
 TICK: Final = 0.2
 #: What a source's run came to.
-SUCCEEDED, FAILED, BUSY, STOPPED = "succeeded", "failed", "busy", "stopped"
+SUCCEEDED, FAILED, BUSY, STOPPED, IDLE = "succeeded", "failed", "busy", "stopped", "not set up"
+#: Runs at once of the whole project, whoever starts them. Each has two connections to the database at most, and the project opens no more
+#: than 20.
+MOST: Final = 8
 
 
 @dataclass
@@ -48,19 +51,24 @@ class SourceRun:
     _log_start: int = 0
     _is_stopping: bool = False
 
-    def start(self, root: Path) -> None:
-        """Start it, unless a run of the source is going on."""
+    def start(self, root: Path) -> bool:
+        """Start it, unless a run of the source is going on; tell whether there was room for one more run."""
         self._begun = time.monotonic()
-        lock = _lock(root / "data" / "locks" / f"{self.source}.lock")
+        locks = root / "data" / "locks"
+        lock = _lock(locks / f"{self.source}.lock")
         if lock is None:
             self.outcome = BUSY
-            return
+            return True
+        room = next(filter(None, (_lock(locks / f"run.{number}") for number in range(MOST))), None)
+        if room is None:
+            lock.close()
+            return False
         self.log.parent.mkdir(parents=True, exist_ok=True)
         if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
-        with lock, self.log.open("ab") as log:
+        with lock, room, self.log.open("ab") as log:
             self._log_start = log.tell()
-            # the lock is the child's as well: it holds when this process is killed
+            # the locks are the child's as well: they hold when this process is killed
             self._process = subprocess.Popen(
                 [meltano.program(), "run", extractor_of(self.source), meltano.LOADER],
                 cwd=root,
@@ -68,8 +76,9 @@ class SourceRun:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                pass_fds=[lock.fileno()],
+                pass_fds=[lock.fileno(), room.fileno()],
             )
+        return True
 
     def look(self) -> None:
         """Note whether it has ended, and how."""
@@ -104,13 +113,12 @@ def run_all(
     Returns:
         The runs; after SIGINT or SIGTERM those that had not ended are `STOPPED`.
     """
-    runs = [SourceRun(source, root / "data" / "logs" / f"{source}.log") for source in sources]
+    runs = [SourceRun(source, log_of(root, source)) for source in sources]
     waiting, going = list(runs), list[SourceRun]()
     with _noted_signals() as signals:
         while (waiting and not signals) or going:
-            while waiting and len(going) < jobs and not signals:
+            while waiting and len(going) < jobs and not signals and waiting[0].start(root):
                 going.append(waiting.pop(0))
-                going[-1].start(root)
             for run in list(going):
                 run.look()
                 if signals:
@@ -118,10 +126,15 @@ def run_all(
                 if run.outcome:
                     going.remove(run)
                 show(run)
-            time.sleep(TICK if going else 0)
+            time.sleep(TICK if going or waiting else 0)
         for run in waiting:
             run.outcome = STOPPED
     return runs
+
+
+def log_of(root: Path, source: str) -> Path:
+    """Return the file that holds what the runs of *source* said."""
+    return root / "data" / "logs" / f"{source}.log"
 
 
 def _lock(path: Path) -> IO[Any] | None:

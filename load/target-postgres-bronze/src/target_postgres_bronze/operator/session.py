@@ -74,13 +74,6 @@ def rows(connection: psycopg.Connection[DictRow], query: QueryNoTemplate, *value
     return connection.execute(query, values or None).fetchall()
 
 
-@contextlib.contextmanager
-def waiting(doing: str) -> Iterator[None]:
-    """Show on a screen that something goes on; nothing in a file or pipe."""
-    with Console(stderr=True).status(f"{doing} …"):
-        yield
-
-
 def show_json(found: object) -> None:
     """Print *found* on stdout: moments (UTC) and days as ISO 8601, durations in seconds."""
     click.echo(json.dumps(found, default=_plain, indent=2, ensure_ascii=False))

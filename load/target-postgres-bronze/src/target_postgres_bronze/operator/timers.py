@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 #: What cron's jobs print, from the project's folder.
 LOGS: Final = "data/logs"
 DAYS: Final = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+#: `bronze run` ends so when it left a source out, which is no failure of the machine's.
+LEFT_OUT: Final = 3
 #: First value of each field of a cron expression; steps count from it.
 FIRST: Final = (0, 0, 1, 1, 0)
 
@@ -173,7 +175,7 @@ def _service(root: Path, job: Job) -> str:
     words = " ".join(f'"{_escaped(word)}"' for word in job.command())
     return (
         f"[Unit]\nDescription=bronze: {_escaped(job.name)}\n\n"
-        f"[Service]\nType=oneshot\nWorkingDirectory={_escaped(str(root))}\nExecStart={words.replace('$', '$$')}\n"
+        f"[Service]\nType=oneshot\nSuccessExitStatus={LEFT_OUT}\nWorkingDirectory={_escaped(str(root))}\nExecStart={words.replace('$', '$$')}\n"
     )
 
 

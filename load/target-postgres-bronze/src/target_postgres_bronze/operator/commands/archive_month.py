@@ -10,6 +10,7 @@ import click
 from target_postgres_bronze import project
 from target_postgres_bronze.operator import backups, session
 from target_postgres_bronze.operator.commands.backup import places
+from target_postgres_bronze.operator.progress import progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,11 +78,12 @@ def _detach(connection: psycopg.Connection[DictRow], root: Path, source: str, mo
             f"There is no {partition}: nothing of {source} happened in {month:%Y-%m}, or it is archived."
         )
     path = _free_name(root / source / FOLDER, partition)
-    _write(connection, path, partition, columns)
-    _read(connection, path, columns)
-    (found,) = session.rows(
-        connection, "SELECT * FROM bronze.relation_digest('bronze_month'::regclass, %s)", columns
-    )
+    with progress(f"Writing {partition}, and reading it back"):
+        _write(connection, path, partition, columns)
+        _read(connection, path, columns)
+        (found,) = session.rows(
+            connection, "SELECT * FROM bronze.relation_digest('bronze_month'::regclass, %s)", columns
+        )
     values = [
         str(path.relative_to(root)),
         backups.digest_of(path),
@@ -165,9 +167,10 @@ def _attach(connection: psycopg.Connection[DictRow], root: Path, source: str, mo
         path = root / entry["file"]
         if not path.exists() or backups.digest_of(path) != entry["file_hash"]:
             raise session.OperatorError(f"{path} is missing or damaged. Take it from a backup.")
-        _read(connection, path, entry["columns"])
-        connection.execute("SELECT bronze.attach_month(%s)", [entry["id"]])
-        connection.commit()
+        with progress(f"Putting {path.name} back"):
+            _read(connection, path, entry["columns"])
+            connection.execute("SELECT bronze.attach_month(%s)", [entry["id"]])
+            connection.commit()
         click.echo(
             f"{source} {month:%Y-%m}: {entry['row_count']:,} rows are back in the database; the file stays."
         )

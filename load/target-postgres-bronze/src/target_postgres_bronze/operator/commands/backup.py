@@ -25,14 +25,16 @@ def places(root: Path) -> backups.Places:
 @click.option(
     "--verify/--no-verify", default=True, help="Restore the dump into a scratch database, and compare."
 )
-def command(folder: Path, *, verify: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="JSON on stdout, for scripts.")
+def command(folder: Path, *, verify: bool, as_json: bool) -> None:
     """Save the database, Meltano's state and the raw archive to FOLDER; credentials (.env) are left out."""
     root = project.find_root()
     target = session.target()
-    with session.waiting("Saving"):
-        made = backups.back_up(target, places(root), folder.expanduser().absolute(), verify=verify)
+    made = backups.back_up(target, places(root), folder.expanduser().absolute(), verify=verify)
     size = sum(file.stat().st_size for file in made.iterdir())
-    click.echo(
-        f"{made}: {session.size(size)}{', restored into a scratch database and found equal' if verify else ''}."
-    )
+    if as_json:
+        session.show_json({"folder": made, "bytes": size, "verified": verify})
+    else:
+        found = ", restored into a scratch database and found equal" if verify else ""
+        click.echo(f"{made}: {session.size(size)}{found}.")
     click.echo("Not in it: .env. Keep your credentials where you keep passwords.", err=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from target_postgres_bronze.operator import session
+from target_postgres_bronze.operator.progress import progress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,7 +77,7 @@ def command(source: str, stream: str, view: str | None, *, as_json: bool) -> Non
     """Show every stream: key, counts, events, quality and freshness; times in UTC."""
     query, columns = VIEWS.get(view or "", (CATALOG, COLUMNS))
     target = session.target()
-    with session.waiting("Counting"), session.connected(target) as connection:
+    with progress("Counting"), session.connected(target) as connection:
         found = session.rows(connection, query.encode(), source, stream)
     if as_json:
         session.show_json(found)

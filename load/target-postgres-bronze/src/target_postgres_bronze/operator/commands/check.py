@@ -59,7 +59,7 @@ def _check(root: Path, *, notify: bool) -> list[Any]:
         incidents = session.rows(connection, INCIDENTS.encode(), settings)
         connection.commit()
         if notify and incidents:
-            alerts.send(_title(incidents), _body(incidents), project.environment(root))
+            _tell(root, _title(incidents), _body(incidents))
             connection.execute(TOLD.encode(), [[incident["id"] for incident in incidents]])
     return found
 
@@ -95,11 +95,16 @@ def _body(incidents: Iterable[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def _tell(root: Path, title: str, body: str) -> None:
+    if complaint := alerts.send(title, body, project.environment(root)):
+        click.echo(complaint, err=True)
+
+
 def _tell_unreachable(root: Path, reason: str) -> None:
     mark = root / "data" / UNREACHABLE
     if not mark.exists():
         try:
-            alerts.send("bronze: the database does not answer", reason, project.environment(root))
+            _tell(root, "bronze: the database does not answer", reason)
         except session.OperatorError as error:
             click.echo(str(error), err=True)
             return
@@ -110,5 +115,5 @@ def _tell_unreachable(root: Path, reason: str) -> None:
 def _tell_reachable(root: Path) -> None:
     mark = root / "data" / UNREACHABLE
     if mark.exists():
-        alerts.send("bronze: the database answers again", "The checks go on.", project.environment(root))
+        _tell(root, "bronze: the database answers again", "The checks go on.")
         mark.unlink()

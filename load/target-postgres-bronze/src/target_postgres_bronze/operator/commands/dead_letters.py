@@ -54,12 +54,18 @@ CATEGORY: Final = click.option(
 )
 
 
-@click.group(name="dead-letters", epilog="Example: bronze dead-letters replay --category validation.")
+@click.group(
+    name="dead-letters",
+    epilog="Example: bronze dead-letters replay --category validation. Exit code 0; 1 when it cannot be done or a replay fails.",
+)
 def command() -> None:
-    """What came and could not become a row, byte for byte. Exit code 0; 1 when it cannot be done or a replay fails."""
+    """What came and could not become a row, byte for byte."""
 
 
-@command.command(name="list")
+@command.command(
+    name="list",
+    epilog="Example: bronze dead-letters list --source toggl. Exit code 0, however many there are; 1 when the database cannot be asked.",
+)
 @SOURCE
 @CATEGORY
 @click.option("--all", "everything", is_flag=True, help="Replayed ones and those given up as well.")
@@ -78,7 +84,9 @@ def list_(source: str, category: str | None, *, everything: bool, as_json: bool)
     session.show_table("Dead letters", columns, ([row[name] for name in names] for row in found))
 
 
-@command.command
+@command.command(
+    epilog="Example: bronze dead-letters show 12 --original. Exit code 0; 1 when there is none with that number."
+)
 @click.argument("number", type=int)
 @click.option("--original", is_flag=True, help="The message alone, byte for byte, on stdout.")
 def show(number: int, *, original: bool) -> None:
@@ -98,7 +106,9 @@ def show(number: int, *, original: bool) -> None:
     session.show_json(letter | {"original": content.decode(errors="backslashreplace")})
 
 
-@command.command
+@command.command(
+    epilog="Example: bronze dead-letters replay --category validation. Exit code 0: all have become rows or were known; 1: some stay open."
+)
 @click.argument("numbers", nargs=-1, type=int, metavar="[NUMBER]...")
 @SOURCE
 @CATEGORY
@@ -149,7 +159,10 @@ def _schemas(connection: psycopg.Connection[DictRow], source: str) -> Iterable[b
         yield json.dumps(message).encode()
 
 
-@command.command(name="give-up")
+@command.command(
+    name="give-up",
+    epilog="Example: bronze dead-letters give-up 12 --reason 'sent by mistake'. Exit code 0; 1 when one of them is not open.",
+)
 @click.argument("numbers", nargs=-1, type=int, required=True, metavar="NUMBER...")
 @click.option("--reason", required=True, help="Why it will never become a row; kept with the letter.")
 def give_up(numbers: Sequence[int], reason: str) -> None:

@@ -16,10 +16,10 @@ import click
 import yaml
 
 from target_postgres_bronze import database, embedded, project
-from target_postgres_bronze.operator import plugins, session
+from target_postgres_bronze.operator import plugins, readiness, session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 OLDEST_PYTHON = (3, 11)
@@ -46,12 +46,22 @@ class Finding:
     remedy: str = ""
 
 
-@click.command
-def command() -> None:
-    """Check what the project needs; exit code 1 when something keeps it from working."""
+@click.command(
+    epilog="Example: bronze doctor. Exit code 0: it works, though a line may have a remedy; 1: something keeps it from working."
+)
+@click.option("--json", "as_json", is_flag=True, help="JSON on stdout, for scripts.")
+def command(*, as_json: bool) -> None:
+    """Check what the project needs: Python, packages, plugins, credentials, disk, database and layout."""
     root = project.find_root()
     findings = [*_programs(), *_disk(root), *_secrets(root), *_plugins(root), *_database()]
-    for finding in findings:
+    if as_json:
+        session.show_json(
+            [
+                {"verdict": finding.verdict.name.lower(), "said": finding.said, "remedy": finding.remedy}
+                for finding in findings
+            ]
+        )
+    for finding in [] if as_json else findings:
         click.echo(
             f"{finding.verdict.value}  {finding.said}" + (f"  ->  {finding.remedy}" if finding.remedy else "")
         )
@@ -113,7 +123,7 @@ def _plugins(root: Path) -> Iterator[Finding]:
         ):
             yield Finding(Verdict.WRONG, f"{plugin.name} is not installed", "Run ./bronze setup.")
         elif plugin.kind == "extractors":
-            yield _credentials(plugin, [name for name in plugin.secrets() if not variables.get(name)])
+            yield _credentials(plugin, _missing(root, plugin, variables))
         else:
             yield Finding(Verdict.FINE, f"{plugin.name} is installed")
         yield from _api(plugin.name, plugin.api(), datetime.now(UTC).date())
@@ -134,9 +144,16 @@ def _see(api: dict[str, Any]) -> str:
     return f" ({api['notice']})" if api.get("notice") else ""
 
 
-def _credentials(plugin: plugins.Plugin, missing: list[str]) -> Finding:
+def _missing(root: Path, plugin: plugins.Plugin, variables: Mapping[str, str]) -> str:
+    """Return what to set before a source can be used; where its definition does not say, its credentials."""
+    if plugin.ways():
+        return readiness.lacking(root, plugin, variables)
+    return " and ".join(name for name in plugin.secrets() if not variables.get(name))
+
+
+def _credentials(plugin: plugins.Plugin, missing: str) -> Finding:
     if missing:
-        said = f"{plugin.name} is installed; {' and '.join(missing)} is not set"
+        said = f"{plugin.name} is installed; {missing} is not set"
         return Finding(
             Verdict.OPEN, said, f"To use it, set it in .env (see extract/{plugin.name}/README.md)."
         )

@@ -10,15 +10,20 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import click
 
 from target_postgres_bronze.operator import session
+from target_postgres_bronze.operator.progress import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import psycopg
     from psycopg.rows import DictRow
 
 #: Rows per part of a Parquet file.
 PART: Final = 10_000
+COUNT: Final = """
+    SELECT sum(row_count) AS row_count, sum(record_count - gone_count) AS record_count FROM bronze.streams
+    WHERE source = %s AND (%s::text IS NULL OR stream = %s)
+"""
 COMPRESSED: Final = ".zst"
 
 
@@ -45,11 +50,21 @@ def command(source: str, stream: str | None, form: str, output: Path | None, *, 
     """Write every row of SOURCE, with all columns, in the order of their landing."""
     with session.connected() as connection, contextlib.ExitStack() as stack:
         relation = _relation(connection, source, current=current)
+        whole = session.rows(connection, COUNT.encode(), source, stream, stream)[0]
+        total = whole["record_count"] if current else whole["row_count"]
+        # lines on a screen are their own progress
+        shown = output is not None or not sys.stdout.isatty()
+        advance = stack.enter_context(progress(f"Writing {source}", total)) if shown else _quietly
         if form == "parquet":
-            count = _write_parquet(connection, relation, stream, output)
+            count = _write_parquet(connection, relation, stream, output, advance)
         else:
-            count = _write_lines(connection, relation, stream, stack.enter_context(_opened(output)))
+            out = stack.enter_context(_opened(output))
+            count = _write_lines(connection, relation, stream, out, advance)
     click.echo(f"{source}: {count:,} rows{f' in {output}' if output else ''}.", err=True)
+
+
+def _quietly(_count: float) -> None:
+    """Show nothing."""
 
 
 def _relation(connection: psycopg.Connection[DictRow], source: str, *, current: bool) -> str:
@@ -109,7 +124,11 @@ def _packed(file: IO[bytes], output: Path) -> contextlib.AbstractContextManager[
 
 
 def _write_lines(
-    connection: psycopg.Connection[DictRow], relation: str, stream: str | None, out: IO[bytes]
+    connection: psycopg.Connection[DictRow],
+    relation: str,
+    stream: str | None,
+    out: IO[bytes],
+    advance: Callable[[float], None],
 ) -> int:
     from psycopg import sql  # noqa: PLC0415 - half a second for --help
 
@@ -120,11 +139,16 @@ def _write_lines(
         for row in cursor.execute(query, {"stream": stream}):
             out.write(row["line"].encode() + b"\n")
             count += 1
+            advance(1)
     return count
 
 
 def _write_parquet(
-    connection: psycopg.Connection[DictRow], relation: str, stream: str | None, output: Path | None
+    connection: psycopg.Connection[DictRow],
+    relation: str,
+    stream: str | None,
+    output: Path | None,
+    advance: Callable[[float], None],
 ) -> int:
     try:
         import pyarrow as pa  # noqa: PLC0415 - an extra
@@ -150,6 +174,7 @@ def _write_parquet(
         with parquet.ParquetWriter(out, schema) as writer:
             while found := cursor.fetchmany(PART):
                 count += len(found)
+                advance(len(found))
                 writer.write_table(pa.Table.from_pylist(found, schema))
     return count
 

@@ -30,7 +30,9 @@ Made tap-{name}. Next:
 """
 
 
-@click.command
+@click.command(
+    epilog="Example: bronze new-source strava. Exit code 0: the files are there; 1: nothing was made, as the name is taken or none."
+)
 @click.argument("name")
 @click.option("--title", help="The service's name as people write it. Default: NAME with a capital.")
 def command(name: str, title: str | None) -> None:

@@ -12,10 +12,14 @@ from target_postgres_bronze import embedded
 from target_postgres_bronze.operator import session
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
+@click.command(
+    context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]},
+    epilog="Example: bronze psql -c 'SELECT count(*) FROM bronze_toggl'. Exit code 0, or psql's own: 1 for an error, 2 when the connection "
+    "breaks, 3 for an error in a script (-v ON_ERROR_STOP=1).",
+)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def command(arguments: tuple[str, ...]) -> None:
-    """Open a shell on the database, or run a statement: bronze psql -c 'SELECT …'. All arguments go to psql."""
+    """Open a shell on the database, or run a statement. All arguments go to psql."""
     from psycopg.conninfo import conninfo_to_dict, make_conninfo  # noqa: PLC0415 - half a second for --help
 
     target = session.target()

@@ -13,17 +13,23 @@ import click
 
 from target_postgres_bronze import database, project
 from target_postgres_bronze.operator import loading, meltano, plugins, session
+from target_postgres_bronze.operator.progress import progress
 from target_postgres_bronze.operator.schedules import extractor_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
+
+    from target_postgres_bronze.operator.reconciling import Reconciler
 
 DIFFERS: Final = 3
 BY_STREAM: Final = """
     SELECT stream, account, count(*) FILTER (WHERE verdict = 'missing') AS missing,
         count(*) FILTER (WHERE verdict = 'differing') AS differing, count(*) FILTER (WHERE verdict = 'gone') AS gone
     FROM bronze.differences WHERE reconciliation_id = %s GROUP BY stream, account ORDER BY stream, account
+"""
+KNOWN: Final = """
+    SELECT sum(record_count) AS record_count FROM bronze.streams WHERE source = %s AND (%s::text IS NULL OR stream = %s)
 """
 WHOLE: Final = "SELECT * FROM bronze.reconciliations WHERE id = %s"
 RECORDS: Final = """
@@ -91,6 +97,7 @@ def _compare(  # noqa: PLR0913, PLR0917 - what the options say
 
     with session.connected() as connection:
         _expect(connection, source)
+        known = session.rows(connection, KNOWN.encode(), source, stream, stream)[0]["record_count"]
     loader = Session(
         partial(database.resolve, config, project.environment(root)), read_layout(project.sql_dir())
     )
@@ -100,15 +107,27 @@ def _compare(  # noqa: PLR0913, PLR0917 - what the options say
         comparison = Reconciler(
             loader, source, now, stream=stream, annotations=annotations, spool=spool, **days
         )
-        with session.waiting(f"Reading {source} again"):
+        with progress(f"{source}: reading it again; records of what is here", known) as advance:
+            take = partial(_take, comparison, advance)
             if messages is not None:
-                comparison.take(messages)
+                take(messages)
             else:
-                _read_tap(root, source, stream, days["first_day"], comparison.take)
+                _read_tap(root, source, stream, days["first_day"], take)
         comparison.finish()
     finally:
         loader.close()
     return comparison.number
+
+
+def _take(comparison: Reconciler, advance: Callable[[float], None], lines: Iterable[bytes]) -> None:
+    """Hand *lines* to the comparison, and tell *advance* of each."""
+
+    def told() -> Iterator[bytes]:
+        for line in lines:
+            advance(1)
+            yield line
+
+    comparison.take(told())
 
 
 def _expect(connection: Any, source: str) -> None:

@@ -35,12 +35,11 @@ def command(backup: Path, name: str | None, *, with_archive: bool) -> None:
         target = pgtools.create(target, name)
     else:
         _expect_empty(target)
-    with session.waiting("Restoring"):
-        backups.load_dump(target, backup, manifest["fingerprints"], major)
+    backups.load_dump(target, backup, manifest["fingerprints"], major)
     click.echo(f"{target.display}: restored, every row is as it was saved.")
     if with_archive:
         there = places(root)
-        backups.copy_archive(backup.parent / backups.ARCHIVE, there.archive)
+        backups.restore_archive(backup, manifest["archive"], there.archive)
         click.echo(f"{there.archive}: the raw archive is complete.")
         if backups.restore_state(backup, there.state):
             click.echo(f"{there.state}: Meltano's state is back.")

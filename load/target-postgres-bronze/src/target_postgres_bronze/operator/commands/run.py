@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from rich.console import Console
 
 from target_postgres_bronze import project
-from target_postgres_bronze.operator import plugins, running, session
+from target_postgres_bronze.operator import plugins, readiness, running, session
 from target_postgres_bronze.operator.schedules import EXTRACTOR, source_of
 
 if TYPE_CHECKING:
@@ -17,39 +17,62 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress, TaskID
 
-BUSY: Final = 3
-#: Each run takes a connection, and 20 are the most that the project opens.
-MOST_JOBS: Final = 8
+LEFT_OUT: Final = 3
 WORDS: Final = {
     running.SUCCEEDED: "succeeded",
     running.FAILED: "failed",
     running.BUSY: "left out: a run of it is going on",
     running.STOPPED: "not begun",
+    running.IDLE: "left out, as it is not set up",
 }
 
 
 @click.command(
     epilog="Example: bronze run toggl garmin --jobs 2. Exit code 0: all succeeded; 1: one failed or was stopped; 3: none "
-    "failed, and one was left out because a run of it is going on."
+    "failed, and one was left out, because a run of it is going on or because it is not set up."
 )
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option(
-    "--jobs", type=click.IntRange(1, MOST_JOBS), default=1, show_default=True, help="How many at once."
+    "--jobs", type=click.IntRange(1, running.MOST), default=1, show_default=True, help="How many at once."
 )
-def command(sources: Sequence[str], jobs: int) -> None:
+@click.option("--json", "as_json", is_flag=True, help="JSON on stdout, for scripts.")
+def command(sources: Sequence[str], jobs: int, *, as_json: bool) -> None:
     """Run sources, each through `meltano run tap-SOURCE target-postgres`; what they say goes to data/logs."""
     root = project.find_root()
     wanted = [source_of(source) for source in dict.fromkeys(sources)]
-    known = sorted(source_of(p.name) for p in plugins.defined(root) if p.name.startswith(EXTRACTOR))
+    known = {source_of(p.name): p for p in plugins.defined(root) if p.name.startswith(EXTRACTOR)}
     for source in wanted:
         if source not in known:
             raise session.OperatorError(
-                f"There is no source {source} in this project. Sources: {', '.join(known) or 'none yet'}."
+                f"There is no source {source} in this project. Sources: {', '.join(sorted(known)) or 'none yet'}."
             )
+    variables = project.environment(root)
+    idle = {
+        source: said
+        for source in wanted
+        if (said := readiness.surely_lacking(root, known[source], variables))
+    }
     with _Screen(wanted) as screen:
-        runs = running.run_all(root, wanted, jobs, screen.show)
+        for source, said in idle.items():
+            screen.leave_out(source, known[source].name, said)
+        runs = running.run_all(root, [source for source in wanted if source not in idle], jobs, screen.show)
+    runs += [running.SourceRun(source, running.log_of(root, source), running.IDLE) for source in idle]
+    if as_json:
+        session.show_json([_entry(run) for run in runs])
     outcomes = {run.outcome for run in runs}
-    sys.exit(1 if outcomes & {running.FAILED, running.STOPPED} else BUSY if running.BUSY in outcomes else 0)
+    if outcomes & {running.FAILED, running.STOPPED}:
+        sys.exit(1)
+    sys.exit(LEFT_OUT if outcomes & {running.BUSY, running.IDLE} else 0)
+
+
+def _entry(run: running.SourceRun) -> dict[str, Any]:
+    return {
+        "source": run.source,
+        "outcome": run.outcome,
+        "seconds": round(run.seconds, 1),
+        "streams": run.said,
+        "log": run.log,
+    }
 
 
 class _Screen:
@@ -80,6 +103,11 @@ class _Screen:
             self._end(run)
         elif self._progress and run.source not in self._lines:
             self._lines[run.source] = self._progress.add_task(f"{run.source}: running", total=None)
+
+    def leave_out(self, source: str, extractor: str, missing: str) -> None:
+        """Say that *source* is not run, and what to set."""
+        remedy = f"Set {missing} in .env (extract/{extractor}/README.md)."
+        self._console.print(f"{source}: {WORDS[running.IDLE]}. {remedy}", markup=False)
 
     def _end(self, run: running.SourceRun) -> None:
         if self._progress and run.source in self._lines:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from target_postgres_bronze import project
-from target_postgres_bronze.operator import alerts, schedules, session, timers
+from target_postgres_bronze.operator import alerts, plugins, readiness, schedules, session, timers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,12 +24,18 @@ TOOL: Final = click.option(
 )
 
 
-@click.group(name="schedule", epilog="Example: bronze schedule install --with cron.")
+@click.group(
+    name="schedule",
+    epilog="Example: bronze schedule install --with cron. Exit code 0, or 1 when that cannot be done.",
+)
 def command() -> None:
-    """Let this machine run the schedules of meltano.yml. Exit code 0, or 1 when that cannot be done."""
+    """Let this machine run the schedules of meltano.yml."""
 
 
-@command.command
+@command.command(
+    epilog="Example: bronze schedule install --with cron. Exit code 0: the schedules are there; 1: they are not, and foreign entries are "
+    "as they were."
+)
 @TOOL
 def install(tool: str | None) -> None:
     """Write the schedules into cron or systemd, in place of this project's earlier ones."""
@@ -44,7 +50,9 @@ def install(tool: str | None) -> None:
     click.echo(f"{len(jobs)} jobs are in {keeper.name}: {', '.join(job.name for job in jobs)}.")
 
 
-@command.command
+@command.command(
+    epilog="Example: bronze schedule show --json. Exit code 0, installed or not; 1 when meltano.yml cannot be read."
+)
 @TOOL
 @click.option("--json", "as_json", is_flag=True, help="JSON on stdout, for scripts.")
 def show(tool: str | None, *, as_json: bool) -> None:
@@ -75,7 +83,9 @@ def show(tool: str | None, *, as_json: bool) -> None:
         click.echo(f"  {line}")
 
 
-@command.command
+@command.command(
+    epilog="Example: bronze schedule remove. Exit code 0: none is left; 1: cron or systemd refuses."
+)
 @TOOL
 def remove(tool: str | None) -> None:
     """Take this project's schedules out of cron or systemd; others stay."""
@@ -88,22 +98,33 @@ def remove(tool: str | None) -> None:
 def _jobs(root: Path) -> list[timers.Job]:
     """Return a job per schedule, and one that checks the levels where there is somebody to notify.
 
-    A source that has never landed anything is left out: it may lack its credentials, or nobody may want it.
+    A source that has never landed anything is left out, since perhaps nobody wants it; one that is not set up as well.
     """
+    variables = project.environment(root)
+    known = {schedules.source_of(plugin.name): plugin for plugin in plugins.defined(root)}
     with session.connected() as connection:
         landed = {row["source"] for row in session.rows(connection, LANDED)}
     named = os.environ.get("MELTANO_ENVIRONMENT")
     before = ("-e", named) if named else ()
     jobs = []
     for schedule in schedules.defined(root):
+        wanted: list[str] = []
         for source in schedule.sources:
+            missing = (
+                readiness.surely_lacking(root, known[source], variables)
+                if source in known and source in landed
+                else ""
+            )
             if source not in landed:
-                click.echo(
-                    f"{schedule.name}: {source} is left out, as nothing of it has landed yet. Run it once: ./bronze run {source}",
-                    err=True,
-                )
-        if wanted := [source for source in schedule.sources if source in landed]:
+                reason = f"nothing of it has landed yet. Run it once: ./bronze run {source}"
+            elif missing:
+                reason = f"it is not set up. Set {missing} in .env, and install again."
+            else:
+                wanted.append(source)
+                continue
+            click.echo(f"{schedule.name}: {source} is left out, as {reason}", err=True)
+        if wanted:
             jobs.append(timers.Job(schedule.name, schedule.cron, (*before, "run", *wanted)))
-    if jobs and project.environment(root).get(alerts.VARIABLE):
+    if jobs and variables.get(alerts.VARIABLE):
         jobs.append(timers.Job("check", CHECK, (*before, "check", "--notify")))
     return jobs

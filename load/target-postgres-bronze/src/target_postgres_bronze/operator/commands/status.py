@@ -36,7 +36,10 @@ COLUMNS = {
 OPTIONAL = ("account", "gone_count", "invalid_count", "warning_count")
 
 
-@click.command
+@click.command(
+    epilog="Example: bronze status --json. Exit code 0, whatever the runs came to (that is for bronze check); 1 when the database cannot be "
+    "asked."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, for scripts.")
 def command(*, as_json: bool) -> None:
     """Show per source and stream what landed, when, and how the last run ended (times in UTC)."""

@@ -10,6 +10,7 @@ import click
 from target_postgres_bronze import project
 from target_postgres_bronze.operator import archives, session
 from target_postgres_bronze.operator.commands.backup import places
+from target_postgres_bronze.operator.progress import progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +24,7 @@ DISAGREEMENTS: Final = "SELECT * FROM bronze.disagreements(%s) ORDER BY rule, st
 RUNS: Final = (
     "SELECT run_id, status, archive_path FROM bronze.runs WHERE source = %s AND archive_path IS NOT NULL"
 )
+COUNT: Final = "SELECT sum(row_count) AS row_count FROM bronze.streams WHERE source = %s"
 #: Disagreements of a source that are shown one by one.
 SHOWN: Final = 50
 
@@ -40,8 +42,7 @@ def command(source: str, *, with_archive: bool, as_json: bool) -> None:
     with session.connected() as connection:
         for row in session.rows(connection, SOURCES, source):
             name = row["source"]
-            with session.waiting(f"Verifying {name}"):
-                found[name] = _verify(connection, name, folder)
+            found[name] = _verify(connection, name, folder)
     if as_json:
         session.show_json(found)
     else:
@@ -58,8 +59,11 @@ def _verify(connection: psycopg.Connection[DictRow], source: str, folder: Path |
     connection.execute("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     connection.commit()  # what follows sees one moment, however long it takes
     check = HashCheck(connection, source)
-    disagreements: list[Any] = session.rows(connection, DISAGREEMENTS, source)
-    disagreements += check.damaged()
+    with progress(f"{source}: comparing rows, versions and books"):
+        disagreements: list[Any] = session.rows(connection, DISAGREEMENTS, source)
+    (counted,) = session.rows(connection, COUNT, source)
+    with progress(f"{source}: computing hashes", counted["row_count"]) as advance:
+        disagreements += check.damaged(advance)
     if folder is not None:
         disagreements += _archive(connection, source, folder)
     return {"rows": check.checked, "not_verifiable": check.untold, "disagreements": disagreements}
@@ -67,15 +71,18 @@ def _verify(connection: psycopg.Connection[DictRow], source: str, folder: Path |
 
 def _archive(connection: psycopg.Connection[DictRow], source: str, folder: Path) -> Iterator[dict[str, Any]]:
     """Yield a disagreement for each run whose archive file is missing, damaged or ends early."""
-    for run in session.rows(connection, RUNS, source):
-        said = _fault(folder / run["archive_path"], finished=run["status"] in {"succeeded", "failed"})
-        if said:
-            yield {
-                "rule": "each run has its archive",
-                "stream": None,
-                "raw_id": None,
-                "detail": f"run {run['run_id']}: {said}",
-            }
+    runs = session.rows(connection, RUNS, source)
+    with progress(f"{source}: reading the raw archive", len(runs)) as advance:
+        for run in runs:
+            said = _fault(folder / run["archive_path"], finished=run["status"] in {"succeeded", "failed"})
+            if said:
+                yield {
+                    "rule": "each run has its archive",
+                    "stream": None,
+                    "raw_id": None,
+                    "detail": f"run {run['run_id']}: {said}",
+                }
+            advance(1)
 
 
 def _fault(path: Path, *, finished: bool) -> str:
