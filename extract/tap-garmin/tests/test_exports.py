@@ -218,8 +218,8 @@ def test_the_rest_of_a_damaged_file_is_a_dead_letter_that_is_the_same_line_each_
     assert base64.b64decode(record["content"]) == content[offset:]
     assert record["file_sha256"] == told["file_hash"] == hashlib.sha256(content).hexdigest()
     assert told == {
-        "dead_letter": f"Of the {len(content)} bytes of this FIT file the last {len(content) - offset} cannot be read "
-        f"({record['problem']}).",
+        "dead_letter": f"the last {len(content) - offset} of the {len(content)} bytes of this FIT file cannot be read "
+        f"({record['problem']})",
         "file_hash": record["file_sha256"],
         "file_size": len(content),
         "source_timestamp": "2024-05-01T08:00:00Z",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,8 @@ class UnreachableError(Exception):
 class Garmin:
     error: type[Exception] | None = None
     asked: tuple[str, str, str]
+    di_token: str | None = "access"
+    di_refresh_token: str | None = "refresh"
 
     def __init__(self, email: str, password: str, prompt_mfa: Callable[[], str]) -> None:
         self.given = email, password
@@ -44,9 +47,11 @@ class Garmin:
             raise self.error("secret details")
         type(self).asked = (*self.given, self.prompt())
 
-    def dump(self, store: str) -> None:
-        Path(store).mkdir(parents=True, exist_ok=True)
-        (Path(store) / "garmin_tokens.json").write_text(json.dumps({"di_token": "x"}))
+    def dump(self, path: str) -> None:
+        if self.di_token == "full disk":
+            raise OSError(28, "No space left on device")
+        os.kill(os.getpid(), signal.SIGINT)  # a Ctrl-C at the worst moment
+        Path(path).write_text(json.dumps({"di_token": self.di_token}))
 
 
 @pytest.fixture
@@ -54,7 +59,8 @@ def library(monkeypatch: pytest.MonkeyPatch) -> Any:
     answers = iter(["me@example.org", "123456"])
     monkeypatch.setattr("builtins.input", lambda _: next(answers))
     monkeypatch.setattr("getpass.getpass", lambda _: "invented-password")
-    monkeypatch.setattr(Garmin, "error", None)
+    for name, value in {"error": None, "di_token": "access", "di_refresh_token": "refresh"}.items():
+        monkeypatch.setattr(Garmin, name, value)
     return SimpleNamespace(
         Garmin=Garmin,
         GarminConnectTooManyRequestsError=TooManyError,
@@ -89,17 +95,62 @@ def test_a_former_token_is_not_taken_instead(
 def test_a_refusal_is_a_sentence_without_details(
     library: Any, tmp_path: Path, error: type[Exception], sentence: str
 ) -> None:
-    Garmin.error = error
+    Garmin.error, Garmin.di_token = error, None
     with pytest.raises(login.LoginError, match=sentence) as caught:
         login.log_in(tmp_path, library)
     assert "secret" not in str(caught.value)
     assert "invented-password" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written_is_a_sentence(library: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("missing", ["di_token", "di_refresh_token"])
+def test_a_sign_in_without_a_token_that_lasts_leaves_the_former_file(
+    library: Any, tmp_path: Path, missing: str
+) -> None:
+    (tmp_path / "garmin_tokens.json").write_text("former")
+    setattr(Garmin, missing, None)
+    with pytest.raises(login.LoginError, match="no token that can be renewed; nothing was written"):
+        login.log_in(tmp_path, library)
+    assert (tmp_path / "garmin_tokens.json").read_text() == "former"
+
+
+def test_a_token_that_was_got_is_kept_though_the_profile_fails(library: Any, tmp_path: Path) -> None:
+    Garmin.error = RefusedError
+    assert login.log_in(tmp_path, library).exists()
+
+
+def test_a_file_may_be_named_in_place_of_its_folder(library: Any, tmp_path: Path) -> None:
+    path = tmp_path / "store" / "mine.json"
+    assert login.log_in(path, library) == path
+    assert path.exists()
+
+
+@pytest.mark.parametrize("name", ["file", "file/below", "folder.json", "~nobody-of-that-name/x", "other"])
+def test_a_place_that_cannot_hold_the_token_is_told_before_anything_is_asked(
+    library: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(login.LoginError, match="cannot be written"):
-        login.log_in(tmp_path / "file", library)
+    (tmp_path / "folder.json").mkdir()
+    (tmp_path / "other" / "garmin_tokens.json").mkdir(parents=True)
+
+    def unasked(_: str) -> str:
+        raise AssertionError
+
+    monkeypatch.setattr("builtins.input", unasked)
+    with pytest.raises(login.LoginError, match="with --store"):
+        login.log_in(Path(name) if name.startswith("~") else tmp_path / name, library)
+
+
+def test_a_full_disk_is_a_sentence(library: Any, tmp_path: Path) -> None:
+    Garmin.di_token = "full disk"
+    with pytest.raises(login.LoginError, match=r"cannot be written to .*\(OSError\)"):
+        login.log_in(tmp_path, library)
+
+
+def test_an_empty_password_is_not_sent(library: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("getpass.getpass", lambda _: "")
+    with pytest.raises(login.LoginError, match="Nothing was sent"):
+        login.log_in(tmp_path, library)
 
 
 def test_without_its_library_it_says_which_command_has_it() -> None:

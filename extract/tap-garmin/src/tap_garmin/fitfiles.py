@@ -165,7 +165,7 @@ def rest_of(decoded: Decoded, content: bytes) -> Found | None:
         return None
     size = len(content)
     told: dict[str, Any] = {
-        "dead_letter": f"Of the {size} bytes of this FIT file the last {size - decoded.end} cannot be read ({rest['problem']}).",
+        "dead_letter": f"the last {size - decoded.end} of the {size} bytes of this FIT file cannot be read ({rest['problem']})",
         "file_hash": decoded.sha256,
         "file_size": size,
     }
