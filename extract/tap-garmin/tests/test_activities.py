@@ -136,6 +136,37 @@ def test_what_garmin_counts_and_never_lists_is_told_once(runner: Runner, ids: li
     assert [closed(outcome) for outcome in outcomes] == [False, True, True]
 
 
+@pytest.mark.parametrize(
+    "replies", [[Reply(404, {})], [Reply(503)] * 3, [Reply(200, {"total": 5})], [Reply(403, {})]],
+    ids=["not found", "outage", "another shape", "forbidden"],
+)  # fmt: skip
+def test_without_a_count_the_list_is_read_and_nothing_deleted(
+    runner: Runner, ids: list[int], replies: list[Reply]
+) -> None:
+    runner.run("activities", "activity_details")
+    number = runner.standin.account.add_activity(NOW - timedelta(days=1))
+    runner.standin.account.delete_activity(ids[3])
+    runner.standin.inject("activities/count", *replies)
+    outcome = runner.run("activities", "activity_details")
+    assert "what was deleted cannot be told in this run" in outcome.gaps[0]
+    assert outcome.failed
+    assert detailed(outcome) == [number]
+    assert not closed(outcome)
+    assert closed(runner.run("activities"))
+
+
+def test_a_list_that_knows_no_pages_is_not_read_for_ever(runner: Runner) -> None:
+    account = runner.standin.account
+    for hours in range(150):
+        account.add_activity(NOW - timedelta(days=40, hours=hours))
+    page = account.sorted_activities()[:100]
+    runner.standin.inject("search/activities", *[Reply(200, page)] * 5)
+    outcome = runner.run("activities")
+    assert len(runner.standin.asked_for("search/activities")) == 2
+    assert "counts 162 activities, its list has 100" in outcome.gaps[0]
+    assert not closed(outcome)
+
+
 def test_an_empty_list_deletes_nothing(runner: Runner, ids: list[int]) -> None:
     runner.run("activities")
     runner.standin.inject("activities/count", Reply(200, {"totalCount": 0}))
@@ -211,6 +242,14 @@ def test_a_part_that_is_refused_stays_due_and_the_others_go_on(runner: Runner, i
     outcome = runner.run("activities", "activity_splits")
     assert [record["activityId"] for record in outcome.records("activity_splits")] == [ids[4]]
     assert not outcome.failed
+
+
+def test_an_activity_in_a_shape_that_nobody_foresaw_holds_up_no_other(runner: Runner, ids: list[int]) -> None:
+    runner.standin.inject(f"activity-service/activity/{ids[-1]}", Reply(200, {"metadataDTO": ["a list"]}))
+    outcome = runner.run("activities", "activity_details")
+    assert "another shape than is known here (AttributeError)" in outcome.gaps[0]
+    assert detailed(outcome) == ids[-2::-1]
+    assert outcome.bookmark("activity_details")["todo"] == [str(ids[-1])]
 
 
 def test_another_persons_activity_is_left_out_without_failing_the_run(runner: Runner, ids: list[int]) -> None:

@@ -208,12 +208,90 @@ def test_an_answer_in_another_shape_is_told_and_not_taken(runner: Runner) -> Non
     assert back(1) in outcome.bookmark("stress")["gaps"]
 
 
-def test_an_answer_that_nobody_foresaw_ends_its_stream_alone(runner: Runner) -> None:
+def test_an_answer_that_nobody_foresaw_costs_its_day_alone(runner: Runner) -> None:
     runner.standin.inject("dailySleepData", Reply(200, {"dailySleepDTO": ["a list"]}))
     outcome = runner.run("sleep", "stress")
-    assert "another shape than is known here (AttributeError)" in outcome.gaps[0]
+    assert (
+        f"sleep: {back(0)}: an answer has another shape than is known here (AttributeError)"
+        in outcome.gaps[0]
+    )
     assert outcome.failed
+    assert outcome.raw_ids("sleep")[0] == back(1)
+    assert outcome.bookmark("sleep")["gaps"] == {back(0): 1}
     assert outcome.records("stress")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(200, b"<html>Sign in</html>", "text/html"),
+        Reply(200, b'{"cut', "application/json"),
+        Reply(200, b"\xff\xfe", "application/json"),
+        Reply(302, b"", headers={"Location": "https://sso.garmin.com/"}),
+        Reply(404, {"message": "Not found"}),
+        Reply(200, "text"),
+        Reply(200, 7),
+        Reply(200, [None]),
+        Reply(200, [1, "x"]),
+    ],
+    ids=[
+        "page",
+        "cut",
+        "no text",
+        "redirect",
+        "not found",
+        "string",
+        "number",
+        "list of null",
+        "list of other",
+    ],
+)
+@pytest.mark.parametrize("stream", ["stress", "steps", "naps", "training_readiness"])
+def test_no_odd_answer_stops_the_run_or_becomes_a_record(runner: Runner, stream: str, reply: Reply) -> None:
+    part = {"stress": "dailyStress", "steps": "dailySummaryChart", "naps": "sleep/naps"}.get(
+        stream, "trainingreadiness"
+    )
+    runner.standin.inject(part, reply)
+    outcome = runner.run(stream)
+    assert outcome.stopped == ""
+    assert outcome.failed
+    assert len(outcome.gaps) == 1
+    assert back(0) not in {told["day"] for told in outcome.told(stream)}
+    assert back(0) in outcome.bookmark(stream)["gaps"]
+    assert outcome.bookmark(stream)["bookmark"] == back(1)
+
+
+def test_days_in_a_row_that_always_fail_are_no_outage_for_ever(runner: Runner) -> None:
+    for days in (3, 4, 5, 6):
+        runner.standin.inject(f"dailyStress/{back(days)}", *[Reply(404, {})] * 20)
+    ended = [runner.run("stress").bookmark("stress").get("bookmark") for _ in range(10)]
+    assert ended[0] is None
+    assert ended[-1] == back(1)
+    assert set(runner.state["bookmarks"]["stress"]["gaps"]) == {back(days) for days in (3, 4, 5, 6)}
+    assert "todo" not in runner.state["bookmarks"]["stress"]
+
+
+def test_an_account_without_a_device_or_a_day_of_data_is_read_without_a_word(runner: Runner) -> None:
+    account = runner.standin.account
+    account.first_day = TODAY + timedelta(days=9000)
+    account.activities.clear()
+    account.weights.clear()
+    account.pressures.clear()
+    runner.standin.inject("deviceregistration", Reply(200, []))
+    runner.standin.inject("mylastused", Reply(204))
+    outcome = runner.run()
+    assert (outcome.gaps, outcome.stopped) == ([], "")
+    assert outcome.records("devices") == outcome.records("activities") == []
+    assert {told["degraded"] for told in outcome.told("stress")} == {True}
+    assert outcome.bookmark("stress")["bookmark"] == back(1)
+
+
+def test_a_sync_that_lies_ahead_hides_no_later_one(runner: Runner) -> None:
+    runner.standin.inject("mylastused", Reply(200, {"lastUsedDeviceUploadTime": 10**14}))
+    assert "upload" not in runner.run("stress").bookmark("stress")
+    runner.standin.inject("mylastused", Reply(200, {"lastUsedDeviceUploadTime": -5}))
+    assert "upload" not in runner.run("stress").bookmark("stress")
+    assert runner.run("stress").bookmark("stress")["upload"]
 
 
 def test_days_that_always_fail_hold_up_no_other(runner: Runner) -> None:

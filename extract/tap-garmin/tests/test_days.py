@@ -157,6 +157,17 @@ def test_the_sweep_comes_once_a_month_and_not_in_the_first() -> None:
     assert later.state["todo"] == []
 
 
+def test_ranges_that_failed_are_kept_until_they_are_taken_up() -> None:
+    found = calendar()
+    spans = [Span(date(2026, 1, 1), date(2026, 1, 28)), Span(date(2025, 1, 1), date(2025, 1, 28))]
+    for span in spans:
+        found.put_aside(span)
+    assert found.aside == spans
+    for span in spans:
+        found.take_up(span)
+    assert found.state == {}
+
+
 def test_spans_on_the_list_are_merged_where_they_meet() -> None:
     found = calendar(todo=[["2026-01-01", "2026-01-10"]], since="2026-01-01")
     found.plan_history(date(2025, 12, 1), Span(date(2026, 2, 1), TODAY))

@@ -36,6 +36,23 @@ def test_a_list_that_fails_says_nothing_of_what_is_gone(runner: Runner) -> None:
     assert outcome.failed
 
 
+@pytest.mark.parametrize("reply", [Reply(204), Reply(200, []), Reply(200, {}), Reply(200, b"null")])
+def test_an_empty_list_says_nothing_of_what_is_gone(runner: Runner, reply: Reply) -> None:
+    runner.run("devices", "goals")
+    runner.standin.inject("deviceregistration", reply)
+    runner.standin.inject("goal-service", reply, reply, reply)
+    outcome = runner.run("devices", "goals")
+    assert outcome.of("ACTIVATE_VERSION") == []
+    assert outcome.gaps == []
+
+
+def test_a_list_that_knows_no_pages_is_not_read_for_ever(runner: Runner) -> None:
+    page = [{"workoutId": number} for number in range(100)]
+    runner.standin.inject("workout-service", *[Reply(200, page)] * 9)
+    assert len(runner.run("workouts").records("workouts")) == 100
+    assert len(runner.standin.asked_for("workout-service")) == 2
+
+
 def test_goals_of_all_states_are_asked_for_from_one_on_with_the_header(runner: Runner) -> None:
     outcome = runner.run("goals")
     asked = [request.query for request in runner.standin.asked_for("goal-service")]

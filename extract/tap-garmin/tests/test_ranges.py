@@ -73,15 +73,52 @@ def test_once_a_year_everything_is_read_again(runner: Runner) -> None:
     assert len(outcome.records("resting_heart_rate")) == 28
 
 
-def test_a_range_that_fails_is_asked_for_again_in_the_next_run(runner: Runner) -> None:
+def test_a_range_that_fails_holds_up_no_other_and_is_read_in_the_next_run(runner: Runner) -> None:
     runner.standin.inject("2025-12-", Reply(400, {"message": "odd"}))
     outcome = runner.run("steps_daily", start_date="2025-09-01")
     assert outcome.failed
+    assert "steps_daily: 2025-12-09 to 2026-01-05: " in outcome.gaps[0]
     assert "answered 400" in outcome.gaps[0]
-    assert outcome.bookmark("steps_daily")["todo"]
-    outcome = runner.run("steps_daily", start_date="2025-09-01")
     assert min(record["calendarDate"] for record in outcome.records("steps_daily")) == "2025-09-01"
-    assert "todo" not in outcome.bookmark("steps_daily")
+    assert outcome.bookmark("steps_daily")["aside"] == [["2025-12-09", "2026-01-05"]]
+    outcome = runner.run("steps_daily", start_date="2025-09-01")
+    assert min(record["calendarDate"] for record in outcome.records("steps_daily")) == "2025-12-09"
+    assert not {"todo", "aside"} & outcome.bookmark("steps_daily").keys()
+    assert not outcome.failed
+
+
+def test_ranges_that_always_fail_end_the_stream_after_some_and_every_other_is_read(runner: Runner) -> None:
+    read: set[str] = set()
+    for _ in range(3):
+        for month in ("2025-12-", "2025-11-", "2025-10-"):
+            runner.standin.inject(f"steps/daily/{month}", *[Reply(400, {})] * 9)
+        outcome = runner.run("steps_daily", start_date="2025-07-01")
+        assert len([gap for gap in outcome.gaps if "answered 400" in gap]) <= 3
+        read |= {record["calendarDate"] for record in outcome.records("steps_daily")}
+    assert min(read) == "2025-08-14"  # the first day with a watch
+    assert len(outcome.bookmark("steps_daily")["aside"]) == 3
+
+
+def test_a_range_that_fails_again_waits_behind_the_others(runner: Runner) -> None:
+    for month in ("2026-01-", "2025-11-"):
+        runner.standin.inject(f"steps/daily/{month}", Reply(400, {}))
+    first = runner.run("steps_daily", start_date="2025-09-01").bookmark("steps_daily")["aside"]
+    runner.standin.inject(f"steps/daily/{first[0][0]}", Reply(400, {}))
+    runner.standin.inject(f"steps/daily/{first[1][0]}", Reply(400, {}))
+    assert runner.run("steps_daily", start_date="2025-09-01").bookmark("steps_daily")["aside"] == first
+    runner.standin.inject(f"steps/daily/{first[0][0]}", Reply(400, {}))
+    found = runner.run("steps_daily", start_date="2025-09-01")
+    assert found.bookmark("steps_daily")["aside"] == first[:1]
+
+
+def test_a_range_in_a_shape_that_nobody_foresaw_is_put_aside(runner: Runner) -> None:
+    runner.standin.inject(
+        "weight/range/2025-1", Reply(200, {"dailyWeightSummaries": [{"allWeightMetrics": 7}]})
+    )
+    outcome = runner.run("weight", start_date="2025-09-01")
+    assert "another shape than is known here (TypeError)" in outcome.gaps[0]
+    assert len(outcome.bookmark("weight")["aside"]) == 1
+    assert outcome.records("weight")
 
 
 @pytest.mark.parametrize("stream", [stream.name for stream in ranges.ALL])

@@ -69,8 +69,13 @@ def test_a_login_page_instead_of_json_is_told_by_size_and_not_by_content(runner:
     assert outcome.failed
 
 
-def test_without_a_profile_the_run_ends_with_a_sentence(runner: Runner) -> None:
-    runner.standin.inject("socialProfile", Reply(200, {"hello": "world"}))
+@pytest.mark.parametrize(
+    "body",
+    [{"hello": "world"}, {"profileId": None, "displayName": "x"}, {"profileId": 7, "displayName": None}, [], None, "x"],
+    ids=["other", "no number", "no name", "list", "null", "text"],
+)  # fmt: skip
+def test_without_a_profile_the_run_ends_with_a_sentence(runner: Runner, body: object) -> None:
+    runner.standin.inject("socialProfile", Reply(200, body))
     outcome = runner.run()
     assert "without a profile; does api_url lead to Garmin Connect?" in outcome.stopped
     assert len(runner.standin.asked) == 1

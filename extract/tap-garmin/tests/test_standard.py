@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
@@ -17,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STANDIN = StandIn(invented_account(Clock(datetime.now(UTC)), activities=2))
-STORE = Path(tempfile.mkdtemp(prefix="tap-garmin-test-"))
-STANDIN.signin.write(STORE)
+STORE = (
+    Path(tempfile.gettempdir()) / f"tap-garmin-test-{uuid4().hex}"
+)  # made by the fixture: the class needs its name
 
 EMPTY = [
     "activity_exercise_sets",
@@ -48,8 +51,12 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def _serving() -> Iterator[None]:
-    with STANDIN:
-        yield
+    STANDIN.signin.write(STORE)
+    try:
+        with STANDIN:
+            yield
+    finally:
+        shutil.rmtree(STORE)
 
 
 class TestTapGarmin(

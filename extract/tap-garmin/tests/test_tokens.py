@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import signal
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -153,13 +155,68 @@ def test_an_open_token_file_is_closed_and_the_owner_told(tokens: TokenFile, warn
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", '{"di_token": "x"}', '{"oauth_token": "x"}'],
-    ids=["empty", "no json", "list", "incomplete", "garth"],
+    [
+        "",
+        "{",
+        "[]",
+        '{"di_token": "x"}',
+        '{"oauth_token": "x"}',
+        '{"di_token": null, "di_refresh_token": null, "di_client_id": null}',
+        '{"di_token": "x", "di_refresh_token": "", "di_client_id": "c"}',
+        '{"di_token": "x", "di_refresh_token": ["y"], "di_client_id": "c"}',
+    ],
+    ids=["empty", "no json", "list", "incomplete", "garth", "nulls", "empty name", "list inside"],
 )
 def test_a_file_without_tokens_is_one_sentence(tokens: TokenFile, text: str) -> None:
     tokens.path.write_text(text)
     with pytest.raises(TapError, match=r"holds no Garmin token.*tap-garmin-login"):
         tokens.access()
+
+
+def test_a_folder_in_place_of_the_file_is_one_sentence(tokens: TokenFile) -> None:
+    tokens.path.unlink()
+    tokens.path.mkdir()
+    with pytest.raises(TapError, match=r"cannot be read \(Is a directory\).*token_store"):
+        tokens.access()
+
+
+def test_a_file_in_place_of_the_folder_is_one_sentence(standin: StandIn, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TapError, match=r"cannot be read \(Not a directory\).*token_store"):
+        file_of(standin, tmp_path / "file", []).access()
+
+
+@pytest.mark.parametrize("body", [{}, {"access_token": None}, {"access_token": ["x"]}, ["x"], "x", None])
+def test_a_renewal_in_another_shape_keeps_the_token(tokens: TokenFile, standin: StandIn, body: Any) -> None:
+    before = content(tokens)
+    standin.account.clock.move(days=2)
+    standin.inject("oauth/token", Reply(200, body))
+    with pytest.raises(TapError, match="refused to renew"):
+        tokens.access()
+    assert content(tokens) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_while_the_token_is_renewed_waits_until_the_new_one_is_written(
+    tokens: TokenFile, standin: StandIn, number: signal.Signals
+) -> None:
+    standin.account.clock.move(days=2)
+    post = tokens.post
+
+    def stopped(url: str, form: Mapping[str, str], user: str) -> tuple[int, bytes]:
+        answer = post(url, form, user)
+        os.kill(os.getpid(), number)
+        return answer
+
+    tokens.post = stopped
+    former = signal.signal(number, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            tokens.access()
+        assert signal.getsignal(number) is signal.default_int_handler
+    finally:
+        signal.signal(number, former)
+    assert content(tokens)["di_refresh_token"] == standin.signin.refresh
 
 
 def test_a_missing_file_is_one_sentence(standin: StandIn, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ class Account:
                 f"{error} Without the profile nothing can be read; run again later."
             ) from error
         content = answer.content
-        if not isinstance(content, dict) or "profileId" not in content or not content.get("displayName"):
+        if not isinstance(content, dict) or not content.get("profileId") or not content.get("displayName"):
             raise StoppedError(
                 "GET /userprofile-service/socialProfile answered without a profile; does api_url lead to Garmin Connect?"
             )
@@ -104,7 +104,9 @@ class Account:
         except _FAILURES:
             return None  # the next run sees it, and reads as far back
         moment = content.get("lastUsedDeviceUploadTime") if isinstance(content, dict) else None
-        return moment if isinstance(moment, int) else None
+        latest = (self.now + timedelta(days=1)).timestamp() * 1000
+        # one that lies ahead would hide each sync until then
+        return moment if isinstance(moment, int) and 0 <= moment <= latest else None
 
     def date_of(self, milliseconds: int) -> date:
         """Give the owner's date of a moment; where the zone is not known, the earlier one."""

@@ -12,10 +12,11 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk.exceptions import FatalAPIError
+from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 from typing_extensions import override
 
-from tap_garmin.base import ConnectStream, listed
+from tap_garmin.base import ConnectStream, listed, odd_shape
+from tap_garmin.connect import NotAvailableError
 from tap_kit.jsontext import dumps
 
 if TYPE_CHECKING:
@@ -89,10 +90,11 @@ class Activities(ConnectStream):
     @override
     def read(self) -> Iterator[Raw]:
         count = self._count()
-        whole = self._is_walk_due() or count != self.stream_state.get("count")
+        whole = self._is_walk_due() or count not in {None, self.stream_state.get("count")}
         self._met: set[str] = set()
         for answer in self._pages():
             is_news = False
+            known = len(self._met)
             for item in listed(answer):
                 activity = str(item["activityId"])
                 if activity in self._met:
@@ -104,6 +106,10 @@ class Activities(ConnectStream):
             self.remember()
             if not whole and not is_news and self._is_old(answer):
                 return
+            if (
+                len(self._met) == known
+            ):  # the service does not know pages; the count tells whether more is missing
+                break
         self._finish(count)
 
     def _finish(self, count: int | None) -> None:
@@ -111,7 +117,9 @@ class Activities(ConnectStream):
 
         Garmin may count what it does not list (parts of multisport activities); what is missing twice is that.
         """
-        missing = 0 if count is None else max(0, count - len(self._met))
+        if count is None:
+            return
+        missing = max(0, count - len(self._met))
         former = self.stream_state.get("missing", 0)
         self.stream_state["missing"] = missing
         if missing not in {0, former}:
@@ -138,9 +146,18 @@ class Activities(ConnectStream):
                 return
 
     def _count(self) -> int | None:
-        content = self.connect.get(COUNT_PATH).content
-        total = content.get("totalCount") if isinstance(content, dict) else content
-        return total if isinstance(total, int) else None
+        """Ask how many there are; None, told, where that cannot be known, and then nothing counts as deleted."""
+        try:
+            answer = self.connect.get(COUNT_PATH)
+            total = answer.content.get("totalCount") if isinstance(answer.content, dict) else answer.content
+            if not isinstance(total, int):
+                raise odd_shape(answer)
+        except (NotAvailableError, FatalAPIError, RetriableAPIError) as error:
+            self.settle(
+                FatalAPIError(f"{error} The list is read; what was deleted cannot be told in this run.")
+            )
+            return None
+        return total
 
     def _is_walk_due(self) -> bool:
         walked = self.stream_state.get("walked")

@@ -14,7 +14,7 @@ from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 from typing_extensions import override
 
 from tap_garmin.activities import Activities, add_to
-from tap_garmin.base import ConnectStream, listed, odd_shape
+from tap_garmin.base import ConnectStream, listed, odd_shape, whole
 from tap_garmin.connect import NotAvailableError
 from tap_garmin.daystream import OUTAGE, named
 from tap_garmin.originals import Originals, unpacked
@@ -53,7 +53,7 @@ class PartStream(ConnectStream):
         in_a_row = 0
         for activity in list(self.stream_state["todo"]):
             try:
-                records = list(self.parts(activity))
+                records = whole(self.parts(activity))
             except NotAvailableError as error:  # someone else's activity: asking again would not help
                 self.settle(error)
                 records = []

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 
 _NEWER = "Garmin may have changed it: look for a newer tap-garmin."
+_ODD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What an answer of another shape trips; nobody promises the shape of an answer."""
 
 
 class GarminStream(RawStream):
@@ -110,14 +112,8 @@ class ConnectStream(GarminStream):
         except TapError:
             self.send_state()  # the run ends here
             raise
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
-            # Nobody promises the shape of an answer; the others go on.
-            self.logger.debug("%s", self.name, exc_info=True)
-            self.settle(
-                FatalAPIError(
-                    f"an answer has another shape than is known here ({type(error).__name__}). {_NEWER}"
-                )
-            )
+        except _ODD as error:
+            self.settle(_unforeseen(error))
 
     def close(self) -> None:
         """Note that what each run reads was read to its end."""
@@ -133,6 +129,22 @@ class ConnectStream(GarminStream):
             raise odd_shape(answer)
         told = {name: value for name, value in provenance.items() if value is not None}
         return Raw(item, {**answer.provenance, "account": self.account.id, **told})
+
+
+def whole(records: Iterable[Raw]) -> list[Raw]:
+    """Take all records of an answer, or none.
+
+    Raises:
+        FatalAPIError: The answer has another shape than was ever seen.
+    """
+    try:
+        return list(records)
+    except _ODD as error:
+        raise _unforeseen(error) from error
+
+
+def _unforeseen(error: Exception) -> FatalAPIError:
+    return FatalAPIError(f"an answer has another shape than is known here ({type(error).__name__}). {_NEWER}")
 
 
 def listed(answer: Answer, *steps: str) -> list[dict[str, Any]]:

@@ -149,6 +149,21 @@ class Calendar:
         if not todo:
             del self.state["todo"]
 
+    @property
+    def aside(self) -> list[Span]:
+        """Ranges that failed, in the order in which they did."""
+        return [Span(*map(date.fromisoformat, pair)) for pair in self.state.get("aside", [])]
+
+    def put_aside(self, span: Span) -> None:
+        """Keep a range that failed."""
+        self.state.setdefault("aside", []).append([span.first.isoformat(), span.last.isoformat()])
+
+    def take_up(self, span: Span) -> None:
+        """Take a range off those that failed."""
+        self.state["aside"].remove([span.first.isoformat(), span.last.isoformat()])
+        if not self.state["aside"]:
+            del self.state["aside"]
+
     def _add(self, span: Span) -> None:
         """Put a span on the list, merged with what overlaps it."""
         spans = [Span(*map(date.fromisoformat, pair)) for pair in self.state.get("todo", [])]

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 from typing_extensions import override
 
-from tap_garmin.base import ConnectStream, listed, odd_shape
+from tap_garmin.base import ConnectStream, listed, odd_shape, whole
 from tap_garmin.days import MOST_TRIES, Calendar, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from datetime import date
 
     from tap_garmin.connect import Answer
@@ -112,10 +112,10 @@ class DayStream(ConnectStream):
         """Read a day; a failure is noted, and too many in a row end the stream."""
         try:
             answer = self.ask(day)
-            records = list(self.items(answer, day)) if answer else []
+            records = whole(self.items(answer, day)) if answer else []
         except (FatalAPIError, RetriableAPIError) as error:
             tries = calendar.failed(day)
-            self._in_a_row += 1
+            self._in_a_row += tries < MOST_TRIES  # days that always fail are no outage
             if self._in_a_row >= OUTAGE:
                 self.remember()
                 raise
@@ -154,9 +154,13 @@ class DayListStream(DayStream):
 
 
 class RangeStream(ConnectStream):
-    """A range of days per request. What fails, fails the stream, and the next run repeats it.
+    """A range of days per request.
 
-    State: as a stream of days has, without gaps; ``swept`` is the year of the last reading of everything.
+    What fails of the days that each run reads fails the stream. What fails of the history is put aside, and read again
+    after all the rest of it.
+
+    State: as a stream of days has, without gaps; ``swept`` is the year of the last reading of everything, ``aside`` has
+    the ranges that failed.
     """
 
     keys: ClassVar[Sequence[str]] = ("calendarDate",)
@@ -185,9 +189,18 @@ class RangeStream(ConnectStream):
         self.close()
         self._plan(calendar, window)
         self.remember()
+        aside = calendar.aside
+        self._in_a_row = 0
         while span := calendar.next_piece(self.longest):
-            yield from self.fetch(span)
+            if not (yield from self._older(span)):
+                calendar.put_aside(span)
             calendar.done(span)
+            self.remember()
+        for span in aside:
+            succeeded = yield from self._older(span)
+            calendar.take_up(span)
+            if not succeeded:
+                calendar.put_aside(span)  # behind the others
             self.remember()
 
     def _plan(self, calendar: Calendar, window: Span) -> None:
@@ -199,10 +212,24 @@ class RangeStream(ConnectStream):
         self.stream_state["swept"] = year
         calendar.plan_history(start, window)
 
+    def _older(self, span: Span) -> Generator[Raw, None, bool]:
+        """Read a range of the history, and tell whether that succeeded; too many failures in a row end the stream."""
+        try:
+            yield from self.fetch(span)
+        except (FatalAPIError, RetriableAPIError) as error:
+            self._in_a_row += 1
+            if self._in_a_row >= OUTAGE:
+                raise
+            self.settle(
+                FatalAPIError(f"{span.first} to {span.last}: {error} It is tried again in the next run.")
+            )
+            return False
+        self._in_a_row = 0
+        return True
+
     def fetch(self, span: Span) -> Iterator[Raw]:
         """Read a range."""
-        answer = self.ask(span)
-        yield from self.items(answer)
+        yield from whole(self.items(self.ask(span)))
 
     def ask(self, span: Span) -> Answer:
         """Ask for a range, its overlap included, but no days to come."""

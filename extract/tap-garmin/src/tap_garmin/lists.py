@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from tap_kit import Raw
 
 MOST_PAGES = 1000
-"""No list is that long; a service that ignores the page number would be read for ever."""
+"""No list is that long."""
 
 
 class ListStream(ConnectStream):
-    """A list in one answer; what is no longer in it is gone."""
+    """A list in one answer; what is no longer in it is gone.
+
+    An empty one is not judged: so do an outage and a feature without consent look.
+    """
 
     takes_turns = False
 
@@ -28,6 +31,7 @@ class ListStream(ConnectStream):
     parameters: ClassVar[dict[str, str]] = {}
     naming: ClassVar[Sequence[str]] = ()
     absence = "full"
+    _is_empty = True
 
     @override
     def read(self) -> Iterator[Raw]:
@@ -39,8 +43,13 @@ class ListStream(ConnectStream):
     def items(self, answer: Answer) -> Iterator[Raw]:
         """Yield the records of an answer."""
         for item in listed(answer):
+            self._is_empty = False
             raw_id = named(item, self.naming) if self.naming else None
             yield self.record(answer, item, raw_id=raw_id)
+
+    @override
+    def _close(self, *, complete: bool) -> None:
+        super()._close(complete=complete and not self._is_empty)
 
 
 class PagedStream(ListStream):
@@ -56,6 +65,7 @@ class PagedStream(ListStream):
     @override
     def read(self) -> Iterator[Raw]:
         for query in self.queries:
+            former: list[dict[str, Any]] = []
             for page in range(MOST_PAGES):
                 start = self.first + page * self.size
                 paging = {"start": start, "limit": self.size}
@@ -63,6 +73,9 @@ class PagedStream(ListStream):
                     self.path, {**paging, **self.parameters, **query}, headers=self.headers
                 )
                 found = listed(answer)
+                if found == former:  # the service does not know pages
+                    break
+                former = found
                 yield from self.items(answer)
                 if len(found) < self.size:
                     break

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from tap_garmin.base import listed
+from tap_garmin.base import listed, whole
 from tap_garmin.daystream import RangeStream, named
 
 if TYPE_CHECKING:
@@ -167,8 +167,7 @@ class Entries(RangeStream):
 
     @override
     def fetch(self, span: Span) -> Iterator[Raw]:
-        answer = self.ask(span)
-        records = list(self.items(answer))
+        records = whole(self.items(self.ask(span)))
         if not records:
             return
         end = min(span.last + timedelta(days=1), self.account.today)

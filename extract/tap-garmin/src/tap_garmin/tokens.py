@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tap_garmin.app import HEADERS
+from tap_garmin.undisturbed import undisturbed
 from tap_kit import TapError
 
 if TYPE_CHECKING:
@@ -121,8 +122,11 @@ class TokenFile:
             tokens = self._read()
             if before is None or tokens.access == before.access or not self._is_fresh(tokens):
                 self._tell_age(tokens)
-                tokens = self._exchange(tokens)
-                self._write(tokens)
+                with (
+                    undisturbed()
+                ):  # the old pair is dead once Garmin has it, and the new one nowhere until it is written
+                    tokens = self._exchange(tokens)
+                    self._write(tokens)
         self._tokens, self._renewed = tokens, True
 
     def _is_fresh(self, tokens: Tokens) -> bool:
@@ -157,8 +161,8 @@ class TokenFile:
         try:
             answer = json.loads(body) if status == HTTPStatus.OK else {}
             return Tokens(
-                answer["access_token"],
-                answer.get("refresh_token", tokens.refresh),
+                _text(answer["access_token"]),
+                _text(answer.get("refresh_token") or tokens.refresh),
                 tokens.client_id,
             )
         except (ValueError, KeyError, TypeError, AttributeError):
@@ -172,7 +176,7 @@ class TokenFile:
         try:
             text = self.path.read_text(encoding="utf-8")
             content = json.loads(text)
-            tokens = Tokens(*(str(content[name]) for name in _NAMES))
+            tokens = Tokens(*(_text(content[name]) for name in _NAMES))
         except FileNotFoundError:
             raise SignInError(
                 f"There is no Garmin token at {self.path}. Log in once with tap-garmin-login, or name its place in the "
@@ -180,7 +184,8 @@ class TokenFile:
             ) from None
         except OSError as error:
             raise SignInError(
-                f"The Garmin token at {self.path} cannot be read ({error.strerror}). Let your user read it."
+                f"The Garmin token at {self.path} cannot be read ({error.strerror}). The setting token_store has to name a "
+                "folder or a .json file that your user can read."
             ) from None
         except (ValueError, KeyError, TypeError):
             raise SignInError(
@@ -211,6 +216,12 @@ class TokenFile:
             yield
         finally:
             os.close(descriptor)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError
+    return value
 
 
 def save(path: Path, content: Mapping[str, Any]) -> None:
