@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from tap_apple_health.standin import FOLDER, document, record
 from tap_apple_health.tap import TapAppleHealth
-from tap_kit.export_suite import ExportSuite
+from tap_kit.export_suite import NEW, ExportSuite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,4 +25,9 @@ class TestTapAppleHealth(ExportSuite):
     def members(self, facts: Sequence[int], text: str = "") -> dict[str, bytes]:
         quoted = escape(text, {'"': "&quot;", "\t": "&#9;"})
         lines = [record(fact, sourceName=quoted) for fact in facts]
+        return {f"{FOLDER}/export.xml": document(*lines).encode()}
+
+    @override
+    def drifted(self, facts: Sequence[int]) -> dict[str, bytes]:
+        lines = [record(fact, **{NEW: "1"}) for fact in facts]
         return {f"{FOLDER}/export.xml": document(*lines).encode()}

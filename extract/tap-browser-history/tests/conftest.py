@@ -80,7 +80,7 @@ class Runner:
             ]
         tap = TapBrowserHistory(config=config, state=json.loads(json.dumps(state)))
         tap.sync_all()
-        tap._scratch.remove()
+        tap.scratch.remove()
         messages = [json.loads(line) for line in self._capsys.readouterr().out.splitlines()]
         return Run(messages, tap.gaps, self._caplog.text)
 

@@ -14,7 +14,8 @@ from typing_extensions import override
 
 from tap_browser_history.blocks import Names, changed
 from tap_browser_history.database import Part, read, repeated
-from tap_kit import Raw, RawStream
+from tap_kit import Raw
+from tap_kit.export import ExportStream, Found
 from tap_kit.jsontext import dumps
 
 if TYPE_CHECKING:
@@ -40,13 +41,14 @@ class Span:
             self.newest = moment if self.newest is None else max(self.newest, moment)
 
 
-class HistoryStream(RawStream):
+class HistoryStream(ExportStream):
     """A table of one kind of browser, with the rows that belong to each of its rows.
 
     A record's identity lies inside of it and is given as ``raw_id``; the profile is its account. Other targets, which know
     no ``raw_id``, get the member that holds the main row as key.
 
-    State: ``profiles``, by label and path the hash of each block of rows (see :mod:`tap_browser_history.blocks`);
+    Copies that were handed in are exports (:meth:`found_in`). Profiles that browsers use are read in each run, and only what
+    changed is sent. State of these: ``profiles``, by label and path the hash of each block of rows (see :mod:`tap_browser_history.blocks`);
     ``newest``, by label the newest visit that was there.
     """
 
@@ -75,6 +77,12 @@ class HistoryStream(RawStream):
         self._clock = _steps(self.clock[0]) if self.clock else ()
         self._identity = [_steps(pointer) for pointer in self.identity]
         self._telling = self._telling_column()
+        self._columns = _described_columns(self.schema)
+
+    @property
+    @override
+    def has_own(self) -> bool:
+        return self._tap.reads_profiles
 
     @override
     def get_records(self, context: Mapping[str, Any] | None) -> Iterable[dict[str, Any]]:
@@ -95,10 +103,17 @@ class HistoryStream(RawStream):
         """Give the records of a profile that are new or changed since the run before."""
         origin = self.origin(book)
         span = Span()
-        for name, row in changed(self._described(book, span), self._hashes(book)):
-            yield Raw(row.record, self._provenance(origin, name, row))
+        rows = self._significant_rows(self.rows(book), self._repeated(book), span)
+        for name, row in changed(rows, self._hashes(book)):
+            yield Raw(row.record, {**origin, **self._provenance(name, row)})
         if self.forgets:
             self._tell_hole(book.profile.label, span)
+
+    def found_in(self, book: Book) -> Iterator[Found]:
+        """Give all records of a copy that was handed in."""
+        own = {"table": self.parts[0].table, "layout": book.layout}
+        for name, row in self._named(self.rows(book), self._repeated(book)):
+            yield Found(self.name, row.record, {**own, **self._provenance(name, row)})
 
     def rows(self, book: Book) -> Iterator[Row]:
         """Read all rows of a profile."""
@@ -116,17 +131,35 @@ class HistoryStream(RawStream):
         """
         return [_value(record, steps) or None for steps in self._identity]
 
-    def _described(self, book: Book, span: Span) -> Iterator[tuple[int, bytes, tuple[str, Row]]]:
-        """Give each row's number, what counts of it, and its name and record; widen *span* by its moment."""
+    def _named(self, rows: Iterable[Row], several: AbstractSet[Any]) -> Iterator[tuple[str, Row]]:
+        """Give each row with its name; *several* are the values of the telling column that more than one row has."""
         names = Names()
-        several = self._repeated(book)
-        for row in self.rows(book):
+        unseen = set(self._columns)
+        for row in rows:
+            if unseen:
+                self._tell_new_columns(row.record, unseen)
             value = _value(row.record, self._telling)
             alone = isinstance(value, int | float | str) and bool(value) and value not in several
-            name = names.of(self.name_of(row.record), alone=alone)
+            yield names.of(self.name_of(row.record), alone=alone), row
+
+    def _significant_rows(
+        self, rows: Iterable[Row], several: AbstractSet[Any], span: Span
+    ) -> Iterator[tuple[int, bytes, tuple[str, Row]]]:
+        """Give each row's number, what counts of it, and its name and record; widen *span* by its moment."""
+        for name, row in self._named(rows, several):
             if self.forgets:
                 span.take(self._moment(row))
             yield row.number, name.encode() + dumps(self._significant(row.record)), (name, row)
+
+    def _tell_new_columns(self, record: Mapping[str, Any], unseen: set[str]) -> None:
+        """Say aloud which columns the schema does not describe; all rows of a part have the same, so each is looked at once."""
+        for member in list(unseen):
+            value: Any = record if not member else record.get(member)
+            part = value[0] if isinstance(value, list) and value else value
+            if isinstance(part, dict):
+                unseen.discard(member)
+                new = part.keys() - self._columns[member]
+                self.tell_drift(f"{member}.{name}" if member else name for name in new)
 
     def _telling_column(self) -> tuple[str, ...]:
         """Choose the column of the main table that tells most rows apart: the moment if it is a part of the identity."""
@@ -150,8 +183,8 @@ class HistoryStream(RawStream):
     def _moment(self, row: Row) -> Any:
         return _value(row.record, self._clock) if self.clock else None
 
-    def _provenance(self, origin: Mapping[str, Any], name: str, row: Row) -> dict[str, Any]:
-        provenance = {**origin, "raw_id": name, "row": row.number}
+    def _provenance(self, name: str, row: Row) -> dict[str, Any]:
+        provenance: dict[str, Any] = {"raw_id": name, "row": row.number}
         if row.base64:
             provenance["base64"] = row.base64
         if self.clock and (moment := self.clock[1](self._moment(row))):
@@ -201,6 +234,19 @@ class HistoryStream(RawStream):
             copies[path] = {}
         hashes: dict[str, str] = copies.setdefault(path, {})
         return hashes
+
+
+def _described_columns(schema: Mapping[str, Any]) -> dict[str, set[str]]:
+    """Name the columns that a schema describes, by member; those of the record itself where it is a row under the empty name."""
+    properties = schema["properties"]
+    parts = {
+        member: (described.get("items") or described).get("properties")
+        for member, described in properties.items()
+    }
+    inside = {
+        member: set(columns) for member, columns in parts.items() if columns and columns.keys() != {"base64"}
+    }
+    return inside or {"": set(properties)}
 
 
 def _steps(pointer: str) -> tuple[str, ...]:

@@ -19,10 +19,11 @@ from tap_browser_history.base import HistoryStream
 from tap_browser_history.clocks import since_1601
 from tap_browser_history.columns import part, schema
 from tap_browser_history.database import Row
+from tap_kit.export import Found
 from tap_kit.jsontext import loads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from tap_browser_history.library import Book
@@ -64,11 +65,27 @@ class FileBookmarks(HistoryStream):
     def rows(self, book: Book) -> Iterator[Row]:
         path = self._path(book)
         if path.is_file():
-            for number, (root, folders, node) in enumerate(self._nodes(path.read_bytes())):
-                row = Row(number, {"root": root, "folders": folders}, [])
-                own = {name: value for name, value in node.items() if name != self.children}
-                row.record["node"] = _as_json(own, "/node", row)
-                yield row
+            yield from self._rows_of(path.read_bytes())
+
+    def found_in_file(self, content: bytes) -> Iterator[Found]:
+        """Give all records of a file that was handed in.
+
+        Raises:
+            ValueError: It is not in the form that the browser writes.
+        """
+        for name, row in self._named(self._rows_of(content), frozenset()):
+            yield Found(self.name, row.record, self._provenance(name, row))
+
+    @override
+    def _tell_new_columns(self, record: Mapping[str, Any], unseen: set[str]) -> None:
+        super()._tell_new_columns(record, set(unseen))  # nodes differ, so each is looked at
+
+    def _rows_of(self, content: bytes) -> Iterator[Row]:
+        for number, (root, folders, node) in enumerate(self._nodes(content)):
+            row = Row(number, {"root": root, "folders": folders}, [])
+            own = {name: value for name, value in node.items() if name != self.children}
+            row.record["node"] = _as_json(own, "/node", row)
+            yield row
 
     def roots(self, content: bytes) -> list[tuple[str, Any]]:
         """Read the file; gives the trees in it with their names.

@@ -73,7 +73,7 @@ class Library:
         failures: list[str] = []
         for profile in self._profiles:
             try:
-                book = _open(profile, take(profile.path, self._scratch.new_folder()))
+                book = open_book(profile, take(profile.path, self._scratch.new_folder()))
                 self._logger.info(
                     "Profile %s: copied from %s (%s).", profile.label, profile.path, book.layout
                 )
@@ -83,7 +83,12 @@ class Library:
         return books, failures
 
 
-def _open(profile: Profile, snapshot: Snapshot) -> Book:
+def open_book(profile: Profile, snapshot: Snapshot) -> Book:
+    """Find out which browser a copy is of.
+
+    Raises:
+        SnapshotError: It is of none that is known here.
+    """
     with closing(snapshot.connect()) as connection:
         present = tables(connection)
         kind = next((kind for kind, needed in KINDS.items() if needed <= present), None)

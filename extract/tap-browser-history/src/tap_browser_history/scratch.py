@@ -9,9 +9,14 @@ import atexit
 import os
 import shutil
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _PREFIX = "tap-browser-history-"
 
@@ -32,6 +37,15 @@ class Scratch:
             self._folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=self._base))
             atexit.register(self.remove)
         return Path(tempfile.mkdtemp(dir=self._folder))
+
+    @contextmanager
+    def folder(self) -> Iterator[Path]:
+        """Give an empty folder that is removed behind the block."""
+        path = self.new_folder()
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
 
     def remove(self) -> None:
         """Remove everything; doing so twice is fine."""

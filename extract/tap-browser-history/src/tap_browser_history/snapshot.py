@@ -3,7 +3,8 @@
 SQLite itself must not open the live file: a reader waits for the browser's lock or fails on it, misses what is in
 the write-ahead log, sees half-written pages beside a rollback journal, or leaves a ``-shm`` file in the profile. So
 the bytes are copied, side files first; what moved meanwhile is copied again; SQLite then opens the copy for
-writing, since only so it plays back the log or rolls back what was not committed.
+writing, since only so it plays back the log or rolls back what was not committed, and its backup API makes of that
+the whole database that is read. The same is done with a copy out of an archive.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tap_kit import TapError
+from tap_kit.export import LockedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from tap_kit.export import Member
 
 ATTEMPTS = 6
 PAUSE = 3.0
@@ -43,7 +47,7 @@ class SnapshotError(TapError):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A finished copy: SQLite has made it whole, and nobody else writes it."""
+    """A finished copy: whole by SQLite's own hand, and nobody else writes it."""
 
     path: Path
     sha256: str
@@ -81,20 +85,54 @@ def take(live: Path, folder: Path, *, sleep: Callable[[float], None] = time.slee
             raise SnapshotError(_why_unreadable(live, error)) from None
         if not still:
             continue
-        snapshot = _described(live, copy)
-        fault = _finish(copy)
+        sha256, size = _described(str(live), copy)
+        whole = folder / "whole.sqlite"
+        fault = _make_whole(copy, whole)
         if not fault:
-            return snapshot
+            return Snapshot(whole, sha256, size)
         damaged += 1
         if damaged == _MOST_DAMAGED:
-            raise SnapshotError(
-                f"{live} is damaged, or of a version that this SQLite ({sqlite3.sqlite_version}) cannot read: {fault}. "
-                "Restore or remove the file, or use a newer Python."
-            )
+            raise _damaged(str(live), fault)
     raise SnapshotError(
         f"{live} changes all the time, so that no copy of it is whole ({ATTEMPTS} attempts). Run again when the "
         "browser is less busy, or close it."
     )
+
+
+def take_member(member: Member, folder: Path) -> Snapshot:
+    """Copy a database out of an export into *folder*, with its side files if they lie beside it.
+
+    SQLite needs a file in which it can go to and fro, so this is the one kind of member that is unpacked: into the private folder.
+
+    Args:
+        member: The main file.
+        folder: Exists and is empty.
+
+    Raises:
+        SnapshotError: It is no database, or damaged.
+        MemberError: It, or a side file, cannot be read to its end, or a browser writes it.
+    """
+    copy = folder / "copy.sqlite"
+    beside = {other.name: other for other in (member.export.members if member.export else ())}
+    try:
+        for suffix in ("", *_SIDE_FILES):
+            source = member if not suffix else beside.get(member.name + suffix)
+            if source is not None:
+                with copy.with_name(copy.name + suffix).open("wb") as file:
+                    file.writelines(source.chunks())
+    except OSError as error:
+        raise LockedError(
+            f"{member.path} cannot be copied: {error.strerror}. Check the disk and its free space."
+        ) from None
+    sha256, size = _described(member.path, copy)
+    if sha256 != member.digest:
+        raise LockedError(
+            f"{member.path} changes while it is read. Close the browser, or name the profile in the setting 'profiles'."
+        )
+    whole = folder / "whole.sqlite"
+    if fault := _make_whole(copy, whole):
+        raise _damaged(member.path, fault)
+    return Snapshot(whole, sha256, size)
 
 
 def _copy(live: Path, copy: Path) -> bool:
@@ -127,8 +165,8 @@ def _state(live: Path) -> list[tuple[int, int, bytes] | None]:
     return states
 
 
-def _described(live: Path, copy: Path) -> Snapshot:
-    """Hash a copy as the browser had it.
+def _described(name: str, copy: Path) -> tuple[str, int]:
+    """Give SHA-256 and bytes of a copy as the browser had it; *name* is for messages.
 
     Raises:
         SnapshotError: It is no database.
@@ -139,23 +177,34 @@ def _described(live: Path, copy: Path) -> Snapshot:
         file.seek(0)
         header = file.read(len(_MAGIC))
     if not size:
-        raise SnapshotError(f"{live} is empty. If the browser is new, use it once; else name another file.")
+        raise SnapshotError(f"{name} is empty. If the browser is new, use it once; else name another file.")
     if header != _MAGIC:
         raise SnapshotError(
-            f"{live} is no SQLite database, or encrypted. Name the file of a browser's history."
+            f"{name} is no SQLite database, or encrypted. Name the file of a browser's history."
         )
-    return Snapshot(copy, digest, size)
+    return digest, size
 
 
-def _finish(copy: Path) -> str:
-    """Let SQLite make a copy whole (it plays back the log, or rolls back) and check it; gives what is wrong with it."""
+def _make_whole(copy: Path, whole: Path) -> str:
+    """Let SQLite play back the log of a copy, or roll back, check it, and write the outcome; gives what is wrong with it."""
+    whole.unlink(missing_ok=True)
     try:
-        with closing(sqlite3.connect(copy)) as connection:
-            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-            connection.execute("PRAGMA journal_mode = DELETE")
+        with closing(sqlite3.connect(copy)) as source, closing(sqlite3.connect(whole)) as goal:
+            (found,) = source.execute("PRAGMA quick_check(1)").fetchone()
+            source.backup(goal)
+            goal.execute("PRAGMA journal_mode = DELETE")  # reading it makes no further files
     except sqlite3.DatabaseError as error:
         return str(error)
+    for suffix in ("", *_SIDE_FILES, "-shm"):
+        copy.with_name(copy.name + suffix).unlink(missing_ok=True)
     return "" if found == "ok" else "it fails quick_check"
+
+
+def _damaged(name: str, fault: str) -> SnapshotError:
+    return SnapshotError(
+        f"{name} is damaged, or of a version that this SQLite ({sqlite3.sqlite_version}) cannot read: {fault}. "
+        "Restore or remove the file, or use a newer Python."
+    )
 
 
 def _why_unreadable(live: Path, error: OSError) -> str:

@@ -13,22 +13,25 @@ from singer_sdk import typing as th
 from typing_extensions import override
 
 from tap_browser_history import bookmarks, chromium, firefox, qutebrowser, safari
+from tap_browser_history.base import HistoryStream
+from tap_browser_history.copies import Copies
 from tap_browser_history.library import Library
 from tap_browser_history.profiles import Profile, profiles_of_machine, profiles_of_settings
 from tap_browser_history.scratch import Scratch
-from tap_kit import RawTap, TapError
+from tap_kit import TapError
+from tap_kit.export import ExportStream, ExportTap, Files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tap_browser_history.base import HistoryStream
+    from tap_kit.export import Member
 
 
-class TapBrowserHistory(RawTap):
+class TapBrowserHistory(ExportTap):
     """History of the browsers on this machine."""
 
     name = "tap-browser-history"
-    fail_on_gaps = True
+    path_required = False
     config_jsonschema = th.PropertiesList(
         th.Property(
             "profiles",
@@ -45,7 +48,20 @@ class TapBrowserHistory(RawTap):
             "path",
             th.StringType(nullable=False),
             title="Copy",
-            description="A database, or a folder with databases, labelled by its folder. Then only it is read.",
+            description="A copied profile: its folder, a zip or tar of it, or a database. Without profiles, only it is read.",
+        ),
+        th.Property(
+            "password",
+            th.StringType(nullable=False),
+            secret=True,
+            title="Password",
+            description="Password of the zip, if it has one.",
+        ),
+        th.Property(
+            "account",
+            th.StringType(nullable=False),
+            title="Label",
+            description="Of the copy, such as chrome/Default. Default: the folder that the database lies in.",
         ),
         th.Property(
             "scratch_dir",
@@ -59,16 +75,17 @@ class TapBrowserHistory(RawTap):
         """See :class:`singer_sdk.Tap`."""
         self.warnings: set[str] = set()
         super().__init__(*args, **kwargs)
+        self.rules = self._copies.rules  # type: ignore[misc] # they feed the streams of this tap
+
+    @property
+    def reads_profiles(self) -> bool:
+        """Whether profiles are read that browsers use, those of this machine or those that the settings name."""
+        return self.is_told_what_to_read or not self.config.get("path")
 
     @property
     def is_told_what_to_read(self) -> bool:
         """Whether the settings name profiles, so that one which cannot be read is no matter of course."""
-        return bool(self._named)
-
-    @property
-    def _named(self) -> list[dict[str, str]]:
-        path = self.config.get("path")
-        return [*(self.config.get("profiles") or []), *([{"path": path}] if path else [])]
+        return bool(self.config.get("profiles"))
 
     @cached_property
     def profiles(self) -> list[Profile]:
@@ -77,8 +94,8 @@ class TapBrowserHistory(RawTap):
         Raises:
             TapError: There is none, or one that the settings name does not exist.
         """
-        if self._named:
-            return profiles_of_settings(self._named, self._project)
+        if self.is_told_what_to_read:
+            return profiles_of_settings(self.config["profiles"], self._project)
         found = profiles_of_machine(sys.platform, Path.home(), os.environ)
         if not found:
             raise TapError(
@@ -89,28 +106,43 @@ class TapBrowserHistory(RawTap):
     @cached_property
     def library(self) -> Library:
         """The profiles, copied when first needed."""
-        return Library(self.profiles, self._scratch, self.logger)
+        return Library(self.profiles, self.scratch, self.logger)
 
     @cached_property
-    def _scratch(self) -> Scratch:
+    def scratch(self) -> Scratch:
+        """The folder for private copies."""
         named = self.config.get("scratch_dir")
         if named:
             return Scratch(self._project / Path(named).expanduser())
         inside = os.environ.get("MELTANO_PROJECT_ROOT")
         return Scratch(self._project / "data" / "scratch" if inside else Path(tempfile.gettempdir()))
 
+    @cached_property
+    def history_streams(self) -> list[HistoryStream]:
+        """The streams but the one of files."""
+        return [stream for stream in self.streams.values() if isinstance(stream, HistoryStream)]
+
+    @cached_property
+    def _copies(self) -> Copies:
+        return Copies(self)
+
+    @override
+    def provenance_of(self, member: Member) -> dict[str, Any]:
+        return {**super().provenance_of(member), "account": self._copies.label(member)}
+
     @property
     def _project(self) -> Path:
         return Path(os.environ.get("MELTANO_PROJECT_ROOT") or Path.cwd())
 
     @override
-    def discover_streams(self) -> Sequence[HistoryStream]:
+    def discover_streams(self) -> Sequence[ExportStream]:
         return [
             bookmarks.ChromiumBookmarks(self),
             chromium.ChromiumDownloads(self),
             chromium.ChromiumSearchTerms(self),
             chromium.ChromiumUrls(self),
             chromium.ChromiumVisits(self),
+            Files(self),
             firefox.FirefoxAndroidVisits(self),
             firefox.FirefoxAnnotations(self),
             firefox.FirefoxBookmarks(self),

@@ -44,6 +44,11 @@ class ExportStream(RawStream):
         self._closes = self._begins = self._begun = False
         self._described: set[str] = set(self.schema.get("properties", {}))
 
+    @property
+    def has_own(self) -> bool:
+        """Whether `get_records` gives records of a place that is no export, too; they come after those of the exports."""
+        return False
+
     @override
     def get_records(self, context: Mapping[str, Any] | None) -> Iterable[dict[str, Any]]:
         """Give none: the tap reads a file once and feeds all streams."""
@@ -55,11 +60,14 @@ class ExportStream(RawStream):
     ) -> Generator[dict[str, Any], Any, Any]:
         """Have the tap read the exports; the first of its streams does it for all."""
         self._tap.read_exports()
-        yield from ()
+        if self.has_own:
+            yield from super()._sync_records(context, write_messages=write_messages)
 
     @override
     def finalize_state_progress_markers(self, state: dict[str, Any] | None = None) -> None:
-        """Do nothing: what has been read stands in the state of `Files`, and has been sent."""
+        """Do nothing for exports: what has been read stands in the state of `Files`, and has been sent."""
+        if self.has_own:
+            super().finalize_state_progress_markers(state)
 
     @override
     def _write_schema_message(self) -> None:
@@ -121,12 +129,12 @@ class ExportStream(RawStream):
         )
 
     def tell_drift(self, fields: Iterable[str]) -> None:
-        """Say aloud that the export has fields which the schema does not describe; their records land all the same."""
+        """Say aloud that there are fields which the schema does not describe; their records land all the same."""
         new = sorted(set(fields) - self._described)
         self._described |= set(new)
         if new:
             self.logger.warning(
-                "%s: the export has fields that are not described yet: %s. They land as they are.",
+                "%s: there are fields that are not described yet: %s. They land as they are.",
                 self.name,
                 ", ".join(new[:_NAMED]) + (" and more" if len(new) > _NAMED else ""),
             )

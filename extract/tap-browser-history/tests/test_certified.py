@@ -1,0 +1,135 @@
+"""What every source is certified for: copies of profiles that were handed in, and profiles that browsers use.
+
+Of profiles in use the tests of archives mean nothing: another packing, unknown members, empty and cut archives, pieces, and the
+record of each file. Everything else is asked of both.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from browsers import CHROMIUM, FIREFOX, HOUR, JUNE, SAFARI
+from typing_extensions import override
+
+from tap_browser_history.tap import TapBrowserHistory
+from tap_kit.export_suite import NEW, ExportSuite
+from tap_kit.source_suite import SourceSuite
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+def database(layout: str, pages: str, visits: str, rows: Sequence[int], text: str, new_in: str = "") -> bytes:
+    """Make the file of a database with one page and one visit of it for each moment.
+
+    Args:
+        layout: Statements that make the tables.
+        pages: Statement that makes the page: of address and title.
+        visits: Statement that makes a visit: of its moment.
+        rows: Moments.
+        text: Title of the page.
+        new_in: Table that has a column which no schema describes.
+    """
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(layout)
+        if new_in:
+            connection.execute(f"ALTER TABLE {new_in} ADD COLUMN {NEW} INTEGER DEFAULT 1")
+        connection.execute(pages, ("https://example.org/", text))
+        connection.executemany(visits, ((moment,) for moment in rows))
+        connection.commit()
+        return connection.serialize()
+
+
+def chromium(facts: Sequence[int], text: str = "", new_in: str = "") -> bytes:
+    """Make a ``History``."""
+    pages = f"INSERT INTO urls (url, title, last_visit_time) VALUES (?, ?, {JUNE})"
+    visits = "INSERT INTO visits (url, visit_time) VALUES (1, ?)"
+    return database(CHROMIUM[70], pages, visits, [JUNE + fact * HOUR for fact in facts], text, new_in)
+
+
+class TestCopiedChromium(ExportSuite):
+    """All of it, on a profile's folder with its bookmarks beside the history."""
+
+    tap_class = TapBrowserHistory
+    stream = "chromium_visits"
+
+    @override
+    def members(self, facts: Sequence[int], text: str = "") -> dict[str, bytes]:
+        return {"Default/History": chromium(facts, text)}
+
+    @override
+    def drifted(self, facts: Sequence[int]) -> dict[str, bytes]:
+        return {"Default/History": chromium(facts, new_in="visits")}
+
+
+class TestCopiedFirefox(ExportSuite):
+    """All of it."""
+
+    tap_class = TapBrowserHistory
+    stream = "firefox_visits"
+    many = 1000
+
+    def _members(self, facts: Sequence[int], text: str = "", new_in: str = "") -> dict[str, bytes]:
+        pages = "INSERT INTO moz_places (url, title, guid) VALUES (?, ?, 'guid')"
+        visits = "INSERT INTO moz_historyvisits (place_id, visit_date, visit_type) VALUES (1, ?, 1)"
+        moments = [1_780_598_400_000_001 + fact * HOUR for fact in facts]
+        content = database(FIREFOX, pages, visits, moments, text, new_in)
+        return {"ab12.default/places.sqlite": content}
+
+    @override
+    def members(self, facts: Sequence[int], text: str = "") -> dict[str, bytes]:
+        return self._members(facts, text)
+
+    @override
+    def drifted(self, facts: Sequence[int]) -> dict[str, bytes]:
+        return self._members(facts, new_in="moz_places")
+
+
+class TestCopiedSafari(ExportSuite):
+    """All of it."""
+
+    tap_class = TapBrowserHistory
+    stream = "safari_visits"
+    many = 1000
+
+    def _members(self, facts: Sequence[int], text: str = "", new_in: str = "") -> dict[str, bytes]:
+        pages = (
+            "INSERT INTO history_items (url, visit_count, daily_visit_counts) VALUES (?, length(?), x'00')"
+        )
+        visits = f"INSERT INTO history_visits (history_item, visit_time, title) VALUES (1, ? + 0.5, '{quoted(text)}')"
+        content = database(SAFARI, pages, visits, [802_291_200 + fact for fact in facts], text, new_in)
+        return {"Safari/History.db": content}
+
+    @override
+    def members(self, facts: Sequence[int], text: str = "") -> dict[str, bytes]:
+        return self._members(facts, text)
+
+    @override
+    def drifted(self, facts: Sequence[int]) -> dict[str, bytes]:
+        return self._members(facts, new_in="history_visits")
+
+
+def quoted(text: str) -> str:
+    """Put a text into a statement."""
+    return text.replace("'", "''")
+
+
+class TestProfilesInUse(SourceSuite):
+    """Profiles that the settings name, as those that are found: read in each run, and what changed is sent."""
+
+    tap_class = TapBrowserHistory
+    stream = "chromium_visits"
+    config: ClassVar[dict[str, Any]] = {}
+
+    @override
+    def write(self, place: Path, facts: Sequence[int], text: str = "", *, drifted: bool = False) -> Path:
+        place.mkdir()
+        (place / "History").write_bytes(chromium(facts, text, new_in="visits" if drifted else ""))
+        return place
+
+    @override
+    def settings(self, path: Path) -> dict[str, Any]:
+        return {"profiles": [{"path": str(path), "label": "chrome/Default"}]}
