@@ -18,19 +18,35 @@ if TYPE_CHECKING:
     ("config", "sentence"),
     [
         ({"token_store": '{"di_token": "hidden"}'}, "token_store is the token itself"),
-        ({"api_url": "http://connectapi.garmin.com"}, "api_url has to start with https://"),
-        ({"auth_url": "ftp://127.0.0.1"}, "auth_url has to start with https://"),
+        ({"token_store": "~nobody-of-that-name/x"}, "the home folder of nobody here"),
+        ({"api_url": "http://connectapi.garmin.com"}, "api_url has to be an address that starts with https://"),
+        ({"auth_url": "ftp://127.0.0.1"}, "auth_url has to be an address that starts with https://"),
+        ({"api_url": "https://"}, "api_url has to be an address"),
+        ({"api_url": "https://[x"}, "api_url has to be an address"),
+        ({"api_url": "https://host:port"}, "api_url has to be an address"),
+        ({"api_url": 7}, "api_url has to be an address"),
         ({"start_date": "31.12.2020"}, "start_date is no date"),
+        ({"start_date": "0001-01-01"}, "start_date is no date from 1990 on"),
+        ({"start_date": 20160131}, "start_date is no date"),
         ({"lookback_days": 2}, "'lookback_days' breaks the rule minimum: 3"),
+        ({"lookback_days": 10**9}, "'lookback_days' breaks the rule maximum: 3650"),
         ({"sweep_days": -1}, "'sweep_days' breaks the rule minimum: 0"),
     ],
-    ids=["inline token", "plain http", "ftp", "no date", "short look-back", "negative sweep"],
-)
+    ids=[
+        "inline token", "no such user", "plain http", "ftp", "no host", "no address", "no port", "number", "no date",
+        "long ago", "date as a number", "short look-back", "long look-back", "negative sweep",
+    ],
+)  # fmt: skip
 def test_a_wrong_setting_is_told_by_name_and_rule(config: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ConfigValidationError, match=r"setting|Setting") as caught:
         TapGarmin(config=config)
     assert sentence in " ".join(caught.value.errors)
     assert "hidden" not in str(caught.value)
+
+
+def test_a_setting_that_is_null_is_left_out() -> None:
+    names = TapGarmin.config_jsonschema["properties"]
+    assert TapGarmin(config=dict.fromkeys(names)).config == TapGarmin(config={}).config
 
 
 def test_without_a_token_and_with_files_garmin_connect_is_left_out(

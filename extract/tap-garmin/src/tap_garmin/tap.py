@@ -39,6 +39,12 @@ if TYPE_CHECKING:
 _THIS_MACHINE = {"127.0.0.1", "localhost", "::1"}
 _STORE = "~/.garminconnect"
 _SHORTEST_LOOKBACK = 3
+_LONGEST = 3650
+"""Days that may be read again and again."""
+
+_EARLIEST = date(1990, 1, 1)
+"""No watch wrote anything before, and each day costs requests."""
+
 _PERSONAL = (
     (re.compile(r"[^\s/,;:'\"]+@[^\s/,;:'\"_]+"), "[e-mail]"),
     (re.compile(r"_\d{5,12}(?=[_.][A-Za-z])"), "_[id]"),
@@ -69,14 +75,14 @@ class TapGarmin(ExportTap):
         ),
         th.Property(
             "lookback_days",
-            th.IntegerType(minimum=_SHORTEST_LOOKBACK),
+            th.IntegerType(minimum=_SHORTEST_LOOKBACK, maximum=_LONGEST),
             default=14,
             title="Days to read again",
             description="Days before the last complete one that each run reads again, since watches sync late.",
         ),
         th.Property(
             "sweep_days",
-            th.IntegerType(minimum=0),
+            th.IntegerType(minimum=0, maximum=_LONGEST),
             default=130,
             title="Days of the monthly sweep",
             description="Days that are read again once a month, before Garmin forgets their detail; 0 for none.",
@@ -246,6 +252,7 @@ class TapGarmin(ExportTap):
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        self._config = {name: value for name, value in self._config.items() if value is not None}  # left out
         general = super()._validate_config(raise_errors=False)  # fills in the defaults
         errors = self._setting_errors() or general
         if errors and raise_errors:
@@ -255,29 +262,52 @@ class TapGarmin(ExportTap):
     def _setting_errors(self) -> list[str]:
         """Say what is wrong with the settings beyond their types, the remedy included."""
         errors = []
-        if str(self._config.get("token_store", "")).lstrip().startswith("{"):
+        store = str(self._config.get("token_store", ""))
+        if store.lstrip().startswith("{"):
             errors.append(
                 "The setting token_store is the token itself. Name the folder or file that holds it: a renewed token could "
                 "not be written back, and the log-in would end within 30 days."
             )
-        for name in ("api_url", "auth_url"):
-            parts = urlsplit(str(self._config.get(name, "https://")))
-            if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _THIS_MACHINE):
-                errors.append(
-                    f"The setting {name} has to start with https:// (http:// only for this machine)."
-                )
+        elif not _is_place(store):
+            errors.append("The setting token_store starts with the home folder of nobody here; name another.")
+        errors += [
+            f"The setting {name} has to be an address that starts with https:// (http:// only for this machine)."
+            for name in ("api_url", "auth_url")
+            if not _is_safe(str(self._config.get(name, "https://host")))
+        ]
         start = self._config.get("start_date")
         if start and not _is_date(start):
-            errors.append("The setting start_date is no date; write it as 2016-01-31.")
+            errors.append(
+                f"The setting start_date is no date from {_EARLIEST.year} on; write it as 2016-01-31."
+            )
         return errors
+
+
+def _is_place(text: str) -> bool:
+    try:
+        Path(text).expanduser()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _is_safe(url: str) -> bool:
+    """Tell whether a token may be sent there."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises where it is no number
+    except ValueError:
+        return False
+    return bool(parts.hostname) and (
+        parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _THIS_MACHINE)
+    )
 
 
 def _is_date(text: Any) -> bool:
     try:
-        date.fromisoformat(text)
+        return date.fromisoformat(text) >= _EARLIEST
     except (TypeError, ValueError):
         return False
-    return True
 
 
 def _rank(stream: Stream) -> tuple[int, str]:
