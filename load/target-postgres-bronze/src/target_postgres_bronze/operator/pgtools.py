@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from target_postgres_bronze import embedded
+from target_postgres_bronze.operator import libpq
 from target_postgres_bronze.operator.session import OperatorError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def dump(target: Target, arguments: Sequence[str], *, major: int) -> None:
     Raises:
         OperatorError: There is no pg_dump for that version, or it failed.
     """
-    command, env = _aimed(target, find("pg_dump", major))
+    command, env = aimed(target, find("pg_dump", major))
     done = subprocess.run(
         [*command, *arguments], check=False, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True
     )
@@ -63,7 +64,7 @@ def restore(target: Target, file: Path, *, major: int) -> None:
     if _version(program) > major:
         _restore_to_older(target, file, program)
         return
-    command, env = _aimed(target, program)
+    command, env = aimed(target, program)
     command += [*UNOWNED, "--exit-on-error", "--jobs=2", str(file)]
     done = subprocess.run(
         command, check=False, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True
@@ -73,7 +74,7 @@ def restore(target: Target, file: Path, *, major: int) -> None:
 
 def _restore_to_older(target: Target, file: Path, program: str) -> None:
     """Restore through psql what a newer pg_restore writes as SQL, without the settings that only newer servers know."""
-    command, env = _aimed(target, str(Path(program).with_name("psql")))
+    command, env = aimed(target, str(Path(program).with_name("psql")))
     command += ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/null"]
     with (
         subprocess.Popen([program, *UNOWNED, "--file=-", file], stdout=subprocess.PIPE) as written,
@@ -91,18 +92,23 @@ def _restore_to_older(target: Target, file: Path, program: str) -> None:
     _check(target, read.returncode or written.returncode, said)
 
 
-def _aimed(target: Target, program: str) -> tuple[list[str], dict[str, str]]:
-    """Return a command for *target*, and its environment: there a password is hidden from other users."""
+def aimed(target: Target, program: str) -> tuple[list[str], dict[str, str]]:
+    """Return a command for *target*, and its environment: there a password is hidden from other users of the machine."""
     from psycopg.conninfo import conninfo_to_dict, make_conninfo  # noqa: PLC0415 - half a second for --help
 
     parts = conninfo_to_dict(target.conninfo)
     password = parts.pop("password", None)
-    env = os.environ | ({"PGPASSWORD": str(password)} if password else {})
+    env = libpq.environment(program, os.environ) | ({"PGPASSWORD": str(password)} if password else {})
     return [program, "--dbname", make_conninfo("", **parts)], env
 
 
 def _check(target: Target, code: int, said: str) -> None:
     """Raise what a program said; what follows "DETAIL" may quote a row."""
+    if code and libpq.REFUSAL in said:
+        raise OperatorError(
+            f"{target.display}: the programs of PostgreSQL that come along speak no TLS here. Install your system's (Debian, Ubuntu: "
+            "postgresql-client)."
+        )
     if code:
         lines = [line for line in said.splitlines() if "error:" in line or "ERROR:" in line]
         reason = lines[0].partition("DETAIL")[0].strip() if lines else f"exit code {code}"
@@ -170,7 +176,7 @@ def create(target: Target, name: str) -> Target:
         raise OperatorError(f"The database {name} exists already. Name another one.") from None
     except psycopg.errors.InsufficientPrivilege:
         raise OperatorError(
-            f"{target.display}: the user may not make the database {name}. Grant it CREATEDB, or make the database yourself."
+            f"{target.display}: the user may not make the database {name}. Grant it CREATEDB (ALTER ROLE … CREATEDB)."
         ) from None
     return sibling(target, name)
 

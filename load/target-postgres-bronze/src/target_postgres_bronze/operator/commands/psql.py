@@ -9,7 +9,7 @@ import sys
 import click
 
 from target_postgres_bronze import embedded
-from target_postgres_bronze.operator import session
+from target_postgres_bronze.operator import pgtools, session
 
 
 @click.command(
@@ -20,15 +20,10 @@ from target_postgres_bronze.operator import session
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def command(arguments: tuple[str, ...]) -> None:
     """Open a shell on the database, or run a statement. All arguments go to psql."""
-    from psycopg.conninfo import conninfo_to_dict, make_conninfo  # noqa: PLC0415 - half a second for --help
-
     target = session.target()
     target.connect().close()  # so that the sentence is ours when it cannot be reached
-    parts = conninfo_to_dict(target.conninfo)
-    password = parts.pop("password", None)
-    # The command line is visible to every user of the machine, the environment is not.
-    env = os.environ | ({"PGPASSWORD": str(password)} if password else {})
     own = str(embedded.program("psql"))
     program = own if target.server else shutil.which("psql") or own
+    command_line, env = pgtools.aimed(target, program)
     sys.stdout.flush()
-    os.execve(program, [program, "--dbname", make_conninfo("", **parts), *arguments], env)  # noqa: S606 - no shell
+    os.execve(program, [*command_line, *arguments], env)  # noqa: S606 - no shell
