@@ -15,8 +15,9 @@ BEGIN
         keyless boolean NOT NULL
     ) ON COMMIT DELETE ROWS;
 
+    -- the key tells the planner, which has no statistics here, that a record has one verdict
     CREATE TEMPORARY TABLE IF NOT EXISTS bronze_verdict (
-        ord integer NOT NULL,
+        ord integer PRIMARY KEY,
         stream_id integer NOT NULL,
         raw_id text COLLATE "C" NOT NULL,
         content_hash bytea NOT NULL,
@@ -77,7 +78,10 @@ BEGIN
         stream_id integer NOT NULL,
         change text NOT NULL,
         record_count bigint NOT NULL,
-        invalid_count bigint NOT NULL
+        invalid_count bigint NOT NULL,
+        warning_count bigint NOT NULL,
+        first_event timestamp,
+        last_event timestamp
     ) ON COMMIT DELETE ROWS;
 
     -- records seen in this run, of streams where not being seen means something

@@ -8,7 +8,7 @@ SET enable_mergejoin = off
 SET enable_seqscan = off
 AS $$
 DECLARE
-    sequence_name constant text := pg_get_serial_sequence(format('public.%I', 'bronze_' || source_name), 'id');
+    row_ids constant regclass := pg_get_serial_sequence(format('public.%I', 'bronze_' || source_name), 'id');
     news integer[];
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('bronze landing ' || source_name, 0));
@@ -23,7 +23,7 @@ BEGIN
         CASE WHEN h.raw_id IS NULL THEN 'new' WHEN h.gone THEN 'back' WHEN i.degraded THEN 'degraded' ELSE 'changed' END,
         coalesce(h.version, 0) + 1,
         i.degraded AND h.raw_id IS NOT NULL,
-        nextval(sequence_name),
+        nextval(row_ids),
         h.current_version,
         h.content_hash,
         h.partition_key,

@@ -3,10 +3,13 @@
 -- Settings that the loader gives: bronze.run_id, bronze.ingested_at and bronze.started_at (UTC), bronze.steps (JSON).
 CREATE OR REPLACE FUNCTION bronze.land() RETURNS void
 LANGUAGE plpgsql
+SET work_mem = '64MB' -- a batch is joined in memory
 AS $$
 DECLARE
     run bronze.runs%ROWTYPE;
     landing_time constant timestamp := current_setting('bronze.ingested_at')::timestamp;
+    -- quality_checks of a record in which nothing is odd: the loader sends it empty
+    all_passed constant jsonb := '{"schema": "pass", "declared_fields": "pass", "timestamp": "pass", "payload": "pass"}';
     start_time constant timestamp := current_setting('bronze.started_at')::timestamp;
     end_time constant timestamp := greatest(clock_timestamp() AT TIME ZONE 'UTC', start_time);
 BEGIN
@@ -21,34 +24,44 @@ BEGIN
             processing_start_time, processing_end_time, processing_duration, processing_steps, partition_key
         )
         OVERRIDING SYSTEM VALUE
+        -- what the rows of a stream have in common is put together once, not for each
+        WITH common AS MATERIALIZED (
+            SELECT
+                t.id, t.lineage_prefix, t.tap || ''/'' || t.stream AS lineage_source, t.schema_hash,
+                (
+                    SELECT jsonb_object_agg(
+                        k.change,
+                        jsonb_build_object(''stream'', t.stream, ''change'', k.change)
+                        || CASE WHEN t.account = '''' THEN ''{}'' ELSE jsonb_build_object(''account'', t.account) END
+                    )
+                    FROM unnest(ARRAY[''new'', ''changed'', ''gone'', ''back'', ''degraded'']) AS k (change)
+                ) AS metadata
+            FROM bronze.streams AS t
+            WHERE t.source = $1
+        )
         SELECT
             v.row_id, $1, s.raw_data, $2, s.source_timestamp, v.raw_id, s.validation_status, s.error_message,
-            CASE
-                WHEN s.metadata IS NULL AND c.account = '''' THEN jsonb_build_object(''stream'', c.stream, ''change'', v.change)
-                WHEN c.account = '''' THEN s.metadata || jsonb_build_object(''stream'', c.stream, ''change'', v.change)
-                ELSE coalesce(s.metadata, ''{}'') || jsonb_build_object(''stream'', c.stream, ''account'', c.account, ''change'', v.change)
-            END,
+            CASE WHEN s.metadata IS NULL THEN c.metadata -> v.change ELSE s.metadata || (c.metadata -> v.change) END,
             v.version, $3, $4, $5, $6,
             c.lineage_prefix || v.raw_id || ''@'' || v.version,
             CASE WHEN v.parent_version IS NOT NULL THEN ARRAY[c.lineage_prefix || v.raw_id || ''@'' || v.parent_version] END,
-            c.tap || ''/'' || c.stream,
+            c.lineage_source,
             s.lineage_timestamp,
             jsonb_build_object(
                 ''content_hash'', encode(v.content_hash, ''hex''), ''schema_hash'', coalesce(s.schema_hash, c.schema_hash), ''position'', s.position
             ),
             jsonb_build_object(''declared'', s.declared, ''present'', s.present),
             CASE WHEN s.declared > 0 THEN s.present::double precision / s.declared END,
-            s.quality_checks, s.file_path, s.file_hash, s.file_size, s.compression_type, s.encoding,
+            coalesce(s.quality_checks, $10), s.file_path, s.file_hash, s.file_size, s.compression_type, s.encoding,
             s.api_version, s.api_endpoint, s.api_request_id, s.api_response_code, s.api_rate_limit_info,
             $7, $8, $8 - $7, $9, coalesce(s.source_timestamp, $2)::date
         FROM bronze_stage AS s
         INNER JOIN bronze_verdict AS v ON v.ord = s.ord
-        INNER JOIN bronze.streams AS c ON c.id = v.stream_id
-        ORDER BY v.row_id',
+        INNER JOIN common AS c ON c.id = v.stream_id',
         'bronze_' || run.source
     ) USING
         run.source, landing_time, run.environment, run.run_id, run.pipeline_version, run.pipeline_parameters,
-        start_time, end_time, current_setting('bronze.steps')::jsonb;
+        start_time, end_time, current_setting('bronze.steps')::jsonb, all_passed;
 
     INSERT INTO bronze.former_versions (stream_id, raw_id, version, content_hash, partition_key, row_id)
     SELECT
@@ -81,8 +94,15 @@ BEGIN
     INNER JOIN bronze_stage AS s ON s.ord = v.ord
     WHERE v.former_version IS NOT NULL AND h.stream_id = v.stream_id AND h.raw_id = v.raw_id;
 
-    INSERT INTO bronze_landed (stream_id, change, record_count, invalid_count)
-    SELECT v.stream_id, v.change, count(*), count(*) FILTER (WHERE s.validation_status = 'invalid')
+    INSERT INTO bronze_landed (stream_id, change, record_count, invalid_count, warning_count, first_event, last_event)
+    SELECT
+        v.stream_id,
+        v.change,
+        count(*),
+        count(*) FILTER (WHERE s.validation_status = 'invalid'),
+        count(*) FILTER (WHERE s.validation_status = 'warning'),
+        min(s.source_timestamp),
+        max(s.source_timestamp)
     FROM bronze_verdict AS v
     INNER JOIN bronze_stage AS s ON s.ord = v.ord
     GROUP BY v.stream_id, v.change;
@@ -98,18 +118,17 @@ BEGIN
         last_landed_at = landing_time
     FROM (
         SELECT
-            v.stream_id,
-            count(*) AS row_count,
-            count(*) FILTER (WHERE v.change = 'new') AS new_count,
-            count(*) FILTER (WHERE v.change = 'gone') AS gone_count,
-            count(*) FILTER (WHERE v.change = 'back') AS back_count,
-            count(*) FILTER (WHERE s.validation_status = 'invalid') AS invalid_count,
-            count(*) FILTER (WHERE s.validation_status = 'warning') AS warning_count,
-            min(s.source_timestamp) AS first_event,
-            max(s.source_timestamp) AS last_event
-        FROM bronze_verdict AS v
-        INNER JOIN bronze_stage AS s ON s.ord = v.ord
-        GROUP BY v.stream_id
+            l.stream_id,
+            sum(l.record_count) AS row_count,
+            coalesce(sum(l.record_count) FILTER (WHERE l.change = 'new'), 0) AS new_count,
+            coalesce(sum(l.record_count) FILTER (WHERE l.change = 'gone'), 0) AS gone_count,
+            coalesce(sum(l.record_count) FILTER (WHERE l.change = 'back'), 0) AS back_count,
+            sum(l.invalid_count) AS invalid_count,
+            sum(l.warning_count) AS warning_count,
+            min(l.first_event) AS first_event,
+            max(l.last_event) AS last_event
+        FROM bronze_landed AS l
+        GROUP BY l.stream_id
     ) AS n
     WHERE c.id = n.stream_id;
 END

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from decimal import Decimal
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -68,7 +69,7 @@ def write(value: Any) -> str:
 )
 def test_any_json_object_comes_out_as_it_went_in(bronze: Bronze, contents: list[dict[str, Any]]) -> None:
     sent = [write(content).encode() for content in contents]
-    stream = f"s{content_hash(b''.join(sent))}"
+    stream = f"s{blake2b(b''.join(sent), digest_size=16).hexdigest()}"
 
     outcome = bronze.load(bronze.schema(stream, key=None), *(bronze.raw_record(raw, stream) for raw in sent))
 
@@ -238,7 +239,7 @@ def test_a_record_that_breaks_its_schema_lands_as_invalid_and_its_values_are_not
     ],
 )
 def test_a_content_hash_is_the_same_with_every_release_of_every_library(raw: bytes, pinned: str) -> None:
-    assert content_hash(read_payload(raw).canonical) == pinned
+    assert content_hash(read_payload(raw), []) == pinned
 
 
 def test_compression_is_lz4_where_the_server_has_it(bronze: Bronze) -> None:

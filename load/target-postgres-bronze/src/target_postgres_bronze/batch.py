@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from target_postgres_bronze.streams import Stream
 
 
-#: Where a record came from: its stream, its line, the line's number in the run, and whether its key is unusable. A plain
-#: tuple, as there is one for every record.
-Origin: TypeAlias = "tuple[Stream, bytes, int, bool]"
+#: Where a record came from: its ord in the part, its stream, its line, the line's number in the run, and whether its key is
+#: unusable. A plain tuple, as there is one for every record.
+Origin: TypeAlias = "tuple[int, Stream, bytes, int, bool]"
 
 
 class Row(NamedTuple):
-    """A row of bronze_stage in the text form of COPY, without its ord, and the month of its event (None: no time of its own)."""
+    """A row of bronze_stage in the text form of COPY, and the month of its event (None: no time of its own)."""
 
     fields: bytes
     month: date | None
@@ -31,18 +31,20 @@ class Part:
     """Records of which no two have the same key: they land together, in one transaction.
 
     Attributes:
-        incoming: Rows of bronze_incoming in the text form of COPY, without their ord.
+        incoming: Rows of bronze_incoming in the text form of COPY.
         origins: Where each came from.
         rows: For each its row of bronze_stage, None where it is made only if the record is news.
+        places: Where the record of an ord stands in these lists; empty: at its ord.
     """
 
     incoming: list[str] = field(default_factory=list)
     origins: list[Origin] = field(default_factory=list)
     rows: list[Row | None] = field(default_factory=list)
+    places: dict[int, int] = field(default_factory=dict)
 
     def streams(self) -> Counter[str]:
         """Return how many of its records are of each stream."""
-        return Counter([origin[0].name for origin in self.origins])
+        return Counter([origin[1].name for origin in self.origins])
 
 
 @dataclass(slots=True)
@@ -62,7 +64,7 @@ class Batch:
         makes_rows: Whether rows are made as records are read; else only for those that turn out to be news.
         parts: Records; the second content of a key is in the second part, and so on.
         letters: Rejected lines.
-        read: RECORD messages and unreadable lines, by stream.
+        read: Rejected lines and records equal to one earlier in the batch, by stream; what is in the parts is counted as it lands.
         known: Records equal to one earlier in the batch, by stream.
         state: The last STATE value in it, to be written when it is committed.
         size: Bytes of the records.
@@ -84,16 +86,17 @@ class Batch:
         """Whether there is nothing to land or to say."""
         return not self.rows and self.state is None
 
-    def count(self, stream: str, size: int) -> None:
-        """Count a message of *size* bytes."""
-        self.read[stream] += 1
-        self.rows += 1
-        self.size += size
-
     def reject(self, original: bytes, position: int, error: RejectedError) -> None:
         """Take a line that cannot become a row."""
         self.letters.append(Letter(original, position, error))
-        self.count(error.stream, len(original))
+        self.read[error.stream] += 1
+        self.rows += 1
+        self.size += len(original)
+
+    def repeat(self, stream: str) -> None:
+        """Count a record that is equal to one earlier in the batch."""
+        self.read[stream] += 1
+        self.known[stream] += 1
 
     def part_for(self, stream_id: int, raw_id: str, content: str) -> Part | None:
         """Return the part into which a record goes; None if it repeats what its key has just been.
@@ -137,4 +140,5 @@ def _chosen(part: Part, places: Iterable[int]) -> Part:
         [part.incoming[place] for place in places],
         [part.origins[place] for place in places],
         [part.rows[place] for place in places],
+        {part.origins[place][0]: number for number, place in enumerate(places)},
     )

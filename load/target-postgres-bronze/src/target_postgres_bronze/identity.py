@@ -21,6 +21,8 @@ _AMBIGUOUS: Final = re.compile(
 _UNWRITABLE: Final = re.compile("[\x00\ud800-\udfff]")
 #: What fits into a btree entry with room to spare; a longer key ends in its hash.
 _LONGEST: Final = 512
+#: Characters that fit whatever they are.
+_SHORT: Final = _LONGEST // 4
 
 
 def key_text(content: dict[str, Any], key_properties: list[str]) -> str | None:
@@ -30,7 +32,8 @@ def key_text(content: dict[str, Any], key_properties: list[str]) -> str | None:
         if value is None:
             return None
         if type(value) is int:
-            return shortened(str(value))
+            text = str(value)
+            return text if len(text) <= _SHORT else shortened(text)
         return shortened(text_id(value) if type(value) is str else _json(value))
     values = [content.get(name) for name in key_properties]
     if all(value is None for value in values) or not all(name in content for name in key_properties):
@@ -45,7 +48,7 @@ def text_id(text: str) -> str:
 
 def shortened(raw_id: str) -> str:
     """Return *raw_id*, or where it is too long for an index its beginning and its SHA-256."""
-    if len(raw_id) <= _LONGEST // 4 or len(raw_id.encode()) <= _LONGEST:
+    if len(raw_id) <= _SHORT or len(raw_id.encode()) <= _LONGEST:
         return raw_id
     return f"{raw_id[:64]}...sha256:{sha256(raw_id.encode()).hexdigest()}"
 

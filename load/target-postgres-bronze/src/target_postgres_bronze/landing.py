@@ -108,6 +108,8 @@ class Lander:
         self._made: set[date] = set()
         self._watched: set[int] = set()
         self._figures = Figures()
+        #: Called before each commit; the loader waits there for what has to be on disk by then.
+        self.before_commit: Callable[[], object] = int
         #: Streams of which a line was rejected; the empty name stands for any.
         self.doubtful: set[str] = set()
         #: Whether a stream of this run had records before.
@@ -189,10 +191,8 @@ class Lander:
             LoaderError: The database stays away or refuses for a reason that is no record's fault.
         """
         figures = self._figures  # goes with the first transaction
+        # what is in the parts is counted where it lands, so that a killed run's books balance as well
         figures.read += batch.read
-        # a record is counted where it lands, so that a killed run's books balance as well
-        for part in batch.parts:
-            figures.read.subtract(part.streams())
         figures.known += batch.known
         for letter in batch.letters:
             self._add_letter(letter)
@@ -221,7 +221,7 @@ class Lander:
                 raise
             if len(part.incoming) > 1:
                 return sum(self._land_part(half, make_row) for half in halves(part))
-            stream, line, position, _lacks_key = part.origins[0]
+            _place, stream, line, position, _lacks_key = part.origins[0]
             self._figures.read[stream.name] += 1
             self._add_letter(Letter(line, position, RejectedError(_refusal(error), "database", stream.name)))
             return self._land_part(Part(), make_row)
@@ -238,6 +238,7 @@ class Lander:
                 with connection.transaction():
                     connection.execute(_BEGIN_PART, [_STEPS])
                     results.append(write(connection))
+                    self.before_commit()
             return results[-1]
 
         result = self._session.run(attempt)
@@ -258,15 +259,15 @@ class Lander:
             _copy(
                 cursor,
                 "COPY bronze_incoming FROM STDIN",
-                "".join([f"{place}\t{row}" for place, row in enumerate(part.incoming)]).encode(
-                    "utf-8", "replace"
-                ),
+                "".join(part.incoming).encode("utf-8", "replace"),
             )
             cursor.execute("SELECT bronze.judge(%s, %s::integer[])", [self._run.source, list(self._watched)])
             news = _value(cursor.fetchone())
+            if part.places:
+                news = [part.places[number] for number in news]
             if len(news) < len(part.incoming):
                 known = read.copy()
-                known.subtract(Counter(part.origins[place][0].name for place in news))
+                known.subtract(Counter(part.origins[place][1].name for place in news))
         if news:
             self._stage(cursor, part, news, make_row)
             for name, text in self._after:
@@ -286,21 +287,15 @@ class Lander:
         self, cursor: psycopg.Cursor[Any], part: Part, news: list[int], make_row: Callable[[Origin], Row]
     ) -> None:
         """Send the rows of the news, and make the partitions in which they land."""
-        lines: list[bytes] = []
-        months: set[date | None] = set()
-        for place in news:
-            row = part.rows[place]
-            if row is None:
-                row = part.rows[place] = make_row(part.origins[place])
-            lines.append(b"%d\t%b" % (place, row.fields))
-            months.add(row.month)
+        rows = [part.rows[place] or make_row(part.origins[place]) for place in news]
+        months = {row.month for row in rows}
         if len(months) > _MONTHS_AT_ONCE:
             raise _TooManyMonthsError
         for month in months:
             if month not in self._partitions:
                 cursor.execute(_MAKE_PARTITION, [month, self._run.source])
                 self._made.add(_value(cursor.fetchone()))
-        _copy(cursor, "COPY bronze_stage FROM STDIN", b"".join(lines))
+        _copy(cursor, "COPY bronze_stage FROM STDIN", b"".join([row.fields for row in rows]))
 
     def _keep_books(self, cursor: psycopg.Cursor[Any], read: Counter[str], known: Counter[str]) -> None:
         figures = self._figures

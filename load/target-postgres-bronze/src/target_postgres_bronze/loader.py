@@ -80,6 +80,9 @@ class Loader:
         self._position = 0
         self._batch = Batch()
         self._worker: Worker[None] = Worker()
+        self._archiver: Worker[None] = Worker()
+        # nothing is committed that is not in the archive
+        lander.before_commit = self._archiver.wait
         self._share_of_news = _UNKNOWN
         self._unsaved: list[bytes] = []
         self._warnings = 0
@@ -122,15 +125,20 @@ class Loader:
         self._batch = Batch(makes_rows=self._share_of_news > _MOSTLY_KNOWN)
 
     def _commit(self, batch: Batch, chunks: list[bytes]) -> None:
-        """Archive what came, land *batch* and confirm its state; runs beside the reading."""
-        for chunk in chunks:
-            self._archive.write(chunk)
-        self._archive.sync()
+        """Archive what came, land *batch* and confirm its state; runs beside the reading, and the archiving beside it."""
+        self._archiver.start(partial(self._keep, chunks))
         share = self._lander.land(batch, self._reader.make_row)
+        self._archiver.wait()
         if batch.rows:
             self._share_of_news = share
         if batch.state is not None:
             self._confirm(batch.state)
+
+    def _keep(self, chunks: list[bytes]) -> None:
+        """Put *chunks* into the archive, on disk."""
+        for chunk in chunks:
+            self._archive.write(chunk)
+        self._archive.sync()
 
     def stream_id(self, stream: Stream, account: str) -> int:
         """Return the catalog's id of a stream and account; the connection is the landing's until that is done."""

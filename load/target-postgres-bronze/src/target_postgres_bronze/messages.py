@@ -14,17 +14,20 @@ import msgspec
 
 from target_postgres_bronze.errors import RejectedError
 
+#: A member that is not there.
+NOTHING: Final = msgspec.Raw()
+
 
 class Message(msgspec.Struct):
     """One line from a tap; members that a message does not have keep their defaults."""
 
     type: str
     stream: str = ""
-    record: msgspec.Raw = msgspec.Raw()
-    provenance: msgspec.Raw = msgspec.Raw()
+    record: msgspec.Raw = NOTHING
+    provenance: msgspec.Raw = NOTHING
     time_extracted: str | None = None
-    value: msgspec.Raw = msgspec.Raw()
-    schema: msgspec.Raw = msgspec.Raw()
+    value: msgspec.Raw = NOTHING
+    schema: msgspec.Raw = NOTHING
     key_properties: list[str] | None = None
     bookmark_properties: list[str] | str | None = None
     version: int | None = None

@@ -25,7 +25,6 @@ _SHORT: Final = _DIGITS_AFTER
 
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 _encode = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
-_NEGATIVE_ZERO: Final = re.compile(rb"[\s:,\[]-0(?:\.0*)?(?:[eE][+-]?[0-9]+)?[\s,}\]]")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _REPLACEMENT: Final = "\ufffd"
 _NEGATIVE: Final = "minus_zero"
@@ -84,7 +83,7 @@ def read_payload(raw: bytes) -> Payload:
     # one byte is looked for many times faster than several, and mostly it is not there
     if (
         len(raw) > _SHORT
-        or (b"\\" in raw and b"\\u0000" in raw)
+        or (b"\\" in raw and (b"\\u0000" in raw or b"\\u003" in raw))
         or (b"E" in canonical and (b"E+" in canonical or b"E-" in canonical))
         or (b"." in canonical and b"-0." in canonical)
         # equal names that were merged and a lost sign of zero make it shorter
@@ -96,18 +95,30 @@ def read_payload(raw: bytes) -> Payload:
 
 def _is_shorter_than_sent(raw: bytes, canonical: bytes) -> bool:
     """Tell whether reading lost something, not just blanks or escapes; in doubt, yes."""
-    # every name has its colon; fewer of them after reading means that equal ones were merged
-    if raw.count(b":") != canonical.count(b":") or b"\\u003" in raw:
-        return True
-    return _NEGATIVE_ZERO.search(raw) is not None
+    # every name has its colon, every negative number its sign: fewer of them mean merged names, or zeros without theirs
+    return (
+        raw.count(b":") != canonical.count(b":")
+        or raw.count(b"-") != canonical.count(b"-")
+        or b":-0" in canonical
+        or b",-0" in canonical
+        or b"[-0" in canonical
+    )
 
 
-def content_hash(canonical: bytes) -> str:
-    """Return the hash by which contents are compared: BLAKE2b of 16 bytes over the canonical form, hexadecimal."""
+def content_hash(payload: Payload, volatile: list[list[str]]) -> str:
+    """Return the hash by which contents are compared: BLAKE2b of 16 bytes over the canonical form, hexadecimal.
+
+    Args:
+        payload: Record; its content loses the volatile members.
+        volatile: JSON pointers of the members that do not count, split; ``*`` stands for any member or element.
+    """
+    canonical = payload.canonical
+    if volatile:
+        canonical = _canonical_without(payload.content, volatile) + ",".join(payload.losses).encode()
     return blake2b(canonical, digest_size=HASH_BYTES).hexdigest()
 
 
-def canonical_without(content: dict[str, Any], volatile: list[list[str]]) -> bytes:
+def _canonical_without(content: dict[str, Any], volatile: list[list[str]]) -> bytes:
     """Return the canonical form of *content* without the members at the *volatile* paths (which it loses).
 
     Args:

@@ -11,19 +11,18 @@ from target_postgres_bronze import identity
 from target_postgres_bronze.batch import Row
 from target_postgres_bronze.copytext import ESCAPES, NULL, field_of_bytes, field_of_text
 from target_postgres_bronze.errors import RejectedError
-from target_postgres_bronze.messages import read_message
+from target_postgres_bronze.messages import NOTHING, read_message
 from target_postgres_bronze.occurrences import Occurrences
 from target_postgres_bronze.payload import (
     LOSSES,
     Payload,
-    canonical_without,
     content_hash,
     nearest,
     read_payload,
 )
 from target_postgres_bronze.provenance import NONE, Provenance, json_field, read_provenance
 from target_postgres_bronze.schemas import describe_fields
-from target_postgres_bronze.timestamps import is_plausible, microseconds, read_timestamp
+from target_postgres_bronze.timestamps import is_plausible, latest_plausible, microseconds, read_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,10 +35,11 @@ if TYPE_CHECKING:
 
 #: How COPY spells what a record is: degraded, keyless.
 _MARKS: Final = {(a, b): f"{str(a)[0]}\t{str(b)[0]}" for a in (False, True) for b in (False, True)}
+_USUAL: Final = _MARKS[False, False]
 _NULL: Final = "\\N"
-VALID: Final = "valid"
-WARNING: Final = "warning"
-INVALID: Final = "invalid"
+VALID: Final = b"valid"
+WARNING: Final = b"warning"
+INVALID: Final = b"invalid"
 #: Replication keys are moments or counters; beyond this a number orders nothing.
 _LARGEST_ORDERING: Final = 10**30
 #: The same for digits after the point, of which numeric takes 16383.
@@ -57,9 +57,10 @@ class RecordReader:
             now: Time of the run (UTC), from which ten years ahead are counted.
         """
         self._stream_id = stream_id
-        self._now = now
+        self._latest = latest_plausible(now)
         self._occurrences = Occurrences()
         self._provenance: tuple[bytes, Provenance] = (b"", NONE)
+        self._extracted: tuple[str | None, bytes] = (None, NULL)
 
     def read(self, stream: Stream, message: Message, line: bytes, position: int, batch: Batch) -> None:
         """Add a record to *batch*.
@@ -75,69 +76,70 @@ class RecordReader:
             RejectedError: The record cannot be read.
         """
         payload = read_payload(bytes(message.record))
-        provenance = self._read_provenance(message.provenance)
+        provenance = NONE if message.provenance is NOTHING else self._read_provenance(message.provenance)
         if provenance.dead_letter and not stream.lands_letters:
             # the catalog knows the stream, so that a replay has its schema
             self._stream_id(stream, provenance.account)
             raise RejectedError(nearest(provenance.dead_letter), "validation", stream.name)
         content = payload.content
-        ordering = _ordering(content.get(stream.replication_key)) if stream.replication_key else None
+        ordering = _ordering(content.get(stream.replication_key)) if stream.replication_key else _NULL
         raw_id = identity.key_text(content, stream.key_properties) if provenance.raw_id is None else None
-        row = None
-        if batch.makes_rows:
-            row = self._make_row(stream, message, payload, position, lacks_key=raw_id is None)
-        canonical = payload.canonical
-        if stream.volatile:
-            canonical = canonical_without(content, stream.volatile) + ",".join(payload.losses).encode()
-        digest = content_hash(canonical)
-        keyless = lacks_key = False
+        digest = content_hash(payload, stream.volatile)
+        marks, lacks_key = _USUAL, False
         if raw_id is None:
             raw_id, keyless = self._name_without_key(stream, provenance, digest)
             lacks_key = keyless and bool(stream.key_properties)
+            marks = _MARKS[provenance.degraded, keyless]
+        elif provenance.degraded:
+            marks = _MARKS[True, False]
 
         stream_id = stream.ids.get(provenance.account) or self._stream_id(stream, provenance.account)
-        batch.count(stream.name, len(line))
+        batch.rows += 1
+        batch.size += len(line)
         part = batch.part_for(stream_id, raw_id, f"{digest}-" if provenance.degraded else digest)
         if part is None:
-            batch.known[stream.name] += 1
+            batch.repeat(stream.name)
             return
-        ordered_by = _NULL if ordering is None else ordering
+        place = len(part.origins)
         name = raw_id if raw_id.isalnum() else raw_id.translate(ESCAPES)
-        part.incoming.append(
-            f"{stream_id}\t{name}\t\\\\x{digest}\t{ordered_by}\t{_MARKS[provenance.degraded, keyless]}\n"
-        )
-        part.origins.append((stream, line, position, lacks_key))
-        part.rows.append(row)
+        part.incoming.append(f"{place}\t{stream_id}\t{name}\t\\\\x{digest}\t{ordering}\t{marks}\n")
+        origin = (place, stream, line, position, lacks_key)
+        part.origins.append(origin)
+        if not batch.makes_rows:
+            part.rows.append(None)
+        elif stream.volatile:
+            # the hash took the volatile members out of what was read
+            part.rows.append(self.make_row(origin))
+        else:
+            part.rows.append(self._make_row(origin, message, payload, provenance))
 
     def make_row(self, origin: Origin) -> Row:
         """Make the row of a record that was read without one."""
-        stream, line, position, lacks_key = origin
-        message = read_message(line)
-        payload = read_payload(bytes(message.record))
-        return self._make_row(stream, message, payload, position, lacks_key=lacks_key)
+        message = read_message(origin[2])
+        provenance = NONE if message.provenance is NOTHING else self._read_provenance(message.provenance)
+        return self._make_row(origin, message, read_payload(bytes(message.record)), provenance)
 
-    def _make_row(
-        self, stream: Stream, message: Message, payload: Payload, position: int, *, lacks_key: bool
-    ) -> Row:
-        provenance = self._read_provenance(message.provenance)
+    def _make_row(self, origin: Origin, message: Message, payload: Payload, provenance: Provenance) -> Row:
+        place, stream, _line, position, lacks_key = origin
         content = payload.content
         checks = _Checks(stream, payload)
-        if lacks_key and stream.key_properties and provenance.raw_id is None:
+        if lacks_key and provenance.raw_id is None:
             checks.fail("key", f"key {describe_fields(stream.key_properties)}: missing or null")
         if provenance.dead_letter:
             checks.warn("dead_letter", nearest(provenance.dead_letter))
         moment = self._moment(stream, provenance, content, checks)
         declared = len(stream.checker.declared)
         present = declared and len(content) - len(checks.undeclared)
-        fields = b"%b\t%b\t%b\t%d\t%b\t%b\t%b\t%b\t%d\t%d\t%b\t%b\n" % (
+        fields = b"%d\t%b\t%b\t%b\t%d\t%b\t%b\t%b\t%b\t%d\t%d\t%b\t%b\n" % (
+            place,
             field_of_bytes(payload.text),
             _moment_field(moment),
-            _moment_field(read_timestamp(message.time_extracted)),
+            self._time_extracted(message.time_extracted),
             position,
-            checks.status.encode(),
-            field_of_text(checks.message()),
-            _metadata(provenance, payload, message),
-            stream.schema_hash.encode(),
+            checks.status,
+            field_of_text(checks.message()) if checks.sentences else NULL,
+            _metadata(provenance, payload, message) if provenance.metadata or payload.losses else NULL,
+            stream.schema_hash_field,
             declared,
             present,
             checks.outcome(),
@@ -145,10 +147,17 @@ class RecordReader:
         )
         return Row(fields, date(moment.year, moment.month, 1) if moment else None)
 
-    def _read_provenance(self, member: msgspec.Raw) -> Provenance:
-        if not (raw := bytes(member)):
-            return NONE
+    def _time_extracted(self, text: str | None) -> bytes:
         # the records of one answer have the same; rows may be made in another thread meanwhile
+        last, field = self._extracted
+        if text != last:
+            field = _moment_field(read_timestamp(text))
+            self._extracted = (text, field)
+        return field
+
+    def _read_provenance(self, member: msgspec.Raw) -> Provenance:
+        raw = bytes(member)
+        # as above
         last, provenance = self._provenance
         if raw != last:
             provenance = read_provenance(raw)
@@ -167,7 +176,7 @@ class RecordReader:
         moment = read_timestamp(said)
         if moment is None:
             checks.warn("timestamp", "source_timestamp: cannot be read")
-        elif not is_plausible(moment, self._now):
+        elif not is_plausible(moment, self._latest):
             checks.warn("timestamp", "source_timestamp: outside 1900 to ten years ahead")
             return None
         return moment
@@ -187,8 +196,6 @@ class RecordReader:
 
 
 def _metadata(provenance: Provenance, payload: Payload, message: Message) -> bytes:
-    if not provenance.metadata and not payload.losses:
-        return NULL
     metadata = provenance.metadata
     if payload.losses:
         metadata = {**metadata, "raw_base64": base64.b64encode(bytes(message.record)).decode()}
@@ -198,11 +205,11 @@ def _metadata(provenance: Provenance, payload: Payload, message: Message) -> byt
 class _Checks:
     """The checks of one record and their outcome."""
 
-    __slots__ = ("_outcomes", "_sentences", "status", "undeclared")
+    __slots__ = ("_outcomes", "sentences", "status", "undeclared")
 
     def __init__(self, stream: Stream, payload: Payload) -> None:
         self.status = VALID
-        self._sentences: list[str] = []
+        self.sentences: list[str] = []
         self._outcomes: tuple[tuple[str, str], ...] = ()
         checker = stream.checker
         content = payload.checkable or payload.content
@@ -227,16 +234,16 @@ class _Checks:
         self.status = INVALID
         self._note(check, "fail", sentence)
 
-    def message(self) -> str | None:
-        """Return the sentences, or None if all is well."""
-        return "; ".join(self._sentences) or None
+    def message(self) -> str:
+        """Return the sentences as one."""
+        return "; ".join(self.sentences)
 
     def outcome(self) -> bytes:
         """Return the column quality_checks."""
         return _outcome_field(self._outcomes)
 
     def _note(self, check: str, outcome: str, sentence: str) -> None:
-        self._sentences.append(sentence)
+        self.sentences.append(sentence)
         self._outcomes = (*self._outcomes, (check, outcome))
 
 
@@ -245,7 +252,9 @@ _outcome_fields: dict[tuple[tuple[str, str], ...], bytes] = {}
 
 
 def _outcome_field(outcomes: tuple[tuple[str, str], ...]) -> bytes:
-    """Return the checks as JSON; there are few combinations."""
+    """Return the checks as JSON, nothing where all passed (bronze.land says so); there are few combinations."""
+    if not outcomes:
+        return NULL
     found = _outcome_fields.get(outcomes)
     if found is None:
         found = _outcome_fields[outcomes] = json_field({**_PASSED, **dict(outcomes)})
@@ -267,18 +276,18 @@ def _moment_field(moment: datetime | None) -> bytes:
     return NULL if moment is None else moment.isoformat(" ").encode()
 
 
-def _ordering(value: Any) -> int | Decimal | None:
-    """Return the replication key as a number; a text that is no timestamp orders nothing."""
+def _ordering(value: Any) -> int | Decimal | str:
+    """Return the replication key as a number for COPY; a text that is no timestamp orders nothing."""
     if isinstance(value, str):
-        moment = read_timestamp(value)
-        return None if moment is None else microseconds(moment)
+        found = microseconds(value)
+        return _NULL if found is None else found
     if isinstance(value, Decimal):
         orders = (
             value.is_finite()
             and abs(value) < _LARGEST_ORDERING
             and int(value.as_tuple().exponent) >= -_MOST_PLACES
         )
-        return value if orders else None
+        return value if orders else _NULL
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST_ORDERING:
         return value
-    return None
+    return _NULL

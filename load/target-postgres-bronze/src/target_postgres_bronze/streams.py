@@ -55,6 +55,7 @@ class Stream:
         checker: The schema, compiled.
         schema_text: The schema as JSON, for the catalog.
         schema_hash: Its hash.
+        schema_hash_field: The same as a field for COPY.
         ids: bronze.streams.id by account.
         finished: The tap said that it finished the stream, and no record came after.
         lands_letters: Records that the tap marks as dead letters land all the same (``x-dead-letters: land``, as in a replay).
@@ -70,9 +71,14 @@ class Stream:
     checker: SchemaChecker
     schema_text: str
     schema_hash: str
+    schema_hash_field: bytes = field(init=False)
     ids: dict[str, int] = field(default_factory=dict)
     finished: bool = False
     lands_letters: bool = False
+
+    def __post_init__(self) -> None:
+        """Write the hash once, not for each record."""
+        self.schema_hash_field = self.schema_hash.encode()
 
 
 def read_schema(message: Message, extra: Mapping[str, Any]) -> tuple[Stream, dict[str, Any]]:
@@ -117,11 +123,7 @@ def read_schema(message: Message, extra: Mapping[str, Any]) -> tuple[Stream, dic
             key_properties=keys,
             replication_key=replication_key,
             timestamp_path=_timestamp_path(annotated.get("x-source-timestamp", replication_key)),
-            volatile=[
-                pointer_steps(pointer)
-                for pointer in _texts(annotated.get("x-volatile"))
-                if pointer.strip("/")
-            ],
+            volatile=volatile_paths(annotated.get("x-volatile")),
             absence=absence,
             window=_read_window(annotated.get("x-absence-window"), message.stream)
             if absence == WINDOW
@@ -140,6 +142,11 @@ def pointer_steps(pointer: str) -> list[str]:
     if not pointer.startswith("/"):
         return [pointer]
     return [step.replace("~1", "/").replace("~0", "~") for step in pointer[1:].split("/")]
+
+
+def volatile_paths(pointers: Any) -> list[list[str]]:
+    """Read ``x-volatile``: the paths of the members that do not count as change; what is no pointer is left out."""
+    return [pointer_steps(pointer) for pointer in _texts(pointers) if pointer.strip("/")]
 
 
 def _timestamp_path(pointer: Any) -> list[str]:

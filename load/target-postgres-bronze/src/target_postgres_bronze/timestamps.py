@@ -19,6 +19,9 @@ _COMPACT_DATE: Final = 8
 _COMPACT_TIME: Final = 14
 _NO_OFFSET: Final = timedelta(0)
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - the columns are in UTC without a zone
+_EPOCH_UTC: Final = datetime(1970, 1, 1, tzinfo=UTC)
+#: In microseconds.
+_A_DAY: Final = 86_400_000_000
 _DIGITS: Final = re.compile(r"-?\d{9,19}(\.\d+)?")
 _SPACED_ZONE: Final = re.compile(r"^(.*\d)\s+(UTC|GMT|Z|[+-]\d\d:?\d\d)$")
 _ZONES: Final = {"UTC": "+00:00", "GMT": "+00:00", "Z": "+00:00"}
@@ -37,14 +40,30 @@ def read_timestamp(value: Any) -> datetime | None:
     return None
 
 
-def is_plausible(moment: datetime, now: datetime) -> bool:
-    """Tell whether *moment* lies between 1900 and ten years after *now* (both UTC)."""
-    return moment.year >= EARLIEST_YEAR and moment <= now + timedelta(days=365.25 * YEARS_AHEAD)
+def is_plausible(moment: datetime, latest: datetime) -> bool:
+    """Tell whether *moment* lies between 1900 and *latest* (both UTC)."""
+    return moment.year >= EARLIEST_YEAR and moment <= latest
 
 
-def microseconds(moment: datetime) -> int:
-    """Return the microseconds since 1970 of *moment* (UTC)."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+def latest_plausible(now: datetime) -> datetime:
+    """Return the moment ten years after *now*: what a record says to lie later, or before 1900, is a mistake."""
+    return now + timedelta(days=365.25 * YEARS_AHEAD)
+
+
+def microseconds(text: str) -> int | None:
+    """Return the microseconds from 1970 to the moment that *text* means; None where it cannot be read."""
+    try:
+        # the form that most services write, without a detour
+        moment = datetime.fromisoformat(text) if text[4:5] == "-" else None
+    except ValueError:
+        moment = None
+    if moment is not None and moment.tzinfo is UTC:
+        since = moment - _EPOCH_UTC
+    elif (read := read_timestamp(text)) is not None:
+        since = read - _EPOCH
+    else:
+        return None
+    return since.days * _A_DAY + since.seconds * 1_000_000 + since.microseconds
 
 
 def _from_text(text: str) -> datetime:

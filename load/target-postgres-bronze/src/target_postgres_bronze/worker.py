@@ -23,7 +23,7 @@ class Worker(Generic[T]):
     def start(self, job: Callable[[], T]) -> None:
         """Wait for the job before, then begin *job*."""
         self.wait()
-        self._thread = threading.Thread(target=self._do, args=[job], name="landing", daemon=True)
+        self._thread = threading.Thread(target=self._do, args=[job], name="beside", daemon=True)
         self._thread.start()
 
     def wait(self) -> T | None:

@@ -7,8 +7,8 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from target_postgres_bronze.errors import RejectedError
-from target_postgres_bronze.payload import canonical_without, content_hash, read_payload
-from target_postgres_bronze.streams import pointer_steps
+from target_postgres_bronze.payload import content_hash, read_payload
+from target_postgres_bronze.streams import volatile_paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -46,12 +46,7 @@ class HashCheck:
         self.checked = self.untold = 0
         found = connection.execute(VOLATILE, [source]).fetchall()
         self._volatile = {
-            (row["stream"], row["schema_hash"]): [
-                pointer_steps(pointer)
-                for pointer in row["pointers"]
-                if isinstance(pointer, str) and pointer.strip("/")
-            ]
-            for row in found
+            (row["stream"], row["schema_hash"]): volatile_paths(row["pointers"]) for row in found
         }
 
     def damaged(self, advance: Callable[[float], None]) -> Iterator[dict[str, Any]]:
@@ -81,8 +76,4 @@ class HashCheck:
             payload = read_payload(raw)
         except RejectedError:
             return ""
-        volatile = self._volatile.get((row["stream"], row["schema_hash"]))
-        canonical = payload.canonical
-        if volatile:
-            canonical = canonical_without(payload.content, volatile) + ",".join(payload.losses).encode()
-        return content_hash(canonical)
+        return content_hash(payload, self._volatile.get((row["stream"], row["schema_hash"]), []))
