@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -84,6 +85,25 @@ def test_one_process_and_the_kits_own_way_give_the_same(runner: Runner, folder: 
 def test_whose_files_they_are_is_no_part_of_their_identity(runner: Runner, folder: Path) -> None:
     outcome = read(runner, folder / "03.fit", account="someone")
     assert "account" not in outcome.told("fit_messages")[0]
+
+
+@pytest.mark.parametrize("kind", [b'"SCHEMA"', b'"RECORD"'], ids=["at the start", "in the middle"])
+def test_a_stop_ends_the_tap_and_its_processes_without_a_traceback(
+    folder: Path, tmp_path: Path, kind: bytes
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"path": str(folder)}))
+    command = [sys.executable, "-m", "tap_garmin", "--config", str(tmp_path / "config.json")]
+    with (
+        (tmp_path / "stderr").open("wb") as stderr,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True) as tap,
+    ):
+        assert tap.stdout
+        while kind not in tap.stdout.readline():
+            pass
+        os.killpg(tap.pid, signal.SIGINT)  # as the terminal does: to the processes too
+        assert all(line.endswith(b"\n") for line in tap.stdout)
+        assert tap.wait(30) == 128 + signal.SIGINT
+    assert "Traceback" not in (tmp_path / "stderr").read_text()
 
 
 def test_a_killed_tap_leaves_no_process_behind(tmp_path: Path) -> None:

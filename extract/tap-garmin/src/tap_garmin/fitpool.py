@@ -6,12 +6,13 @@ less as there are processors.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
@@ -94,9 +95,11 @@ class FitReader:
             raise fitfiles.damaged(member, len(prepared.messages), prepared.problem)
 
     def close(self) -> None:
-        """End the processes."""
+        """End the processes, in the middle of a file if need be."""
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
+            for process in active_children():
+                process.terminate()
         self._pool, self._ahead, self._export = None, {}, None
 
     def _prepared(self, member: Member) -> Prepared:
@@ -130,7 +133,8 @@ class FitReader:
             content = member.read(fitfiles.LARGEST)
         except MemberError:
             return  # it is told when its turn comes
-        self._ahead[member.path] = pool.submit(prepare, content)
+        with _without_interrupts():
+            self._ahead[member.path] = pool.submit(prepare, content)
 
 
 def processors() -> int:
@@ -140,9 +144,18 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Have processes that start in the block never see Ctrl-C, which the terminal sends to all: the parent ends them."""
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+
 def live_with_parent() -> None:
-    """Leave Ctrl-C to the parent, and end when it does, however that is."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """End when the parent does, however that is."""
     if parent := parent_process():
         sentinel = parent.sentinel
 
