@@ -44,11 +44,12 @@ class DayStream(ConnectStream):
     shortest_lookback: ClassVar[int] = 0
     """Days, where people edit for longer than the setting says."""
 
-    @staticmethod
-    def has_detail(content: dict[str, Any]) -> bool | None:
+    series: ClassVar[Sequence[str]] = ()
+    """Fields with the series inside the day: an answer in which all of them are empty is a degraded one."""
+
+    def has_detail(self, content: dict[str, Any]) -> bool | None:
         """Tell whether the series inside the day are there; None where there are none to be."""
-        del content
-        return None
+        return any(content.get(name) for name in self.series) if self.series else None
 
     def ask(self, day: date) -> Answer | None:
         """Ask for a day; None where there is nothing."""

@@ -48,9 +48,8 @@ class DailySummaries(DayStream):
     parameters: ClassVar[dict[str, str]] = {"calendarDate": "{day}"}
     lasting = True
 
-    @staticmethod
     @override
-    def has_detail(content: dict[str, Any]) -> bool | None:
+    def has_detail(self, content: dict[str, Any]) -> bool | None:
         """Count a summary without any data as degraded: it comes before the watch has synced."""
         parts = ("includesWellnessData", "includesActivityData", "includesCalorieConsumedData")
         return False if all(content.get(part) is False for part in parts) else None
@@ -96,11 +95,7 @@ class Floors(DayStream):
 
     name = "floors"
     path = "/wellness-service/wellness/floorsChartData/daily/{day}"
-
-    @staticmethod
-    @override
-    def has_detail(content: dict[str, Any]) -> bool | None:
-        return bool(content.get("floorValuesArray"))
+    series = ("floorValuesArray",)
 
 
 class HeartRates(DayStream):
@@ -109,11 +104,7 @@ class HeartRates(DayStream):
     name = "heart_rate"
     path = "/wellness-service/wellness/dailyHeartRate/{name}"
     parameters: ClassVar[dict[str, str]] = {"date": "{day}"}
-
-    @staticmethod
-    @override
-    def has_detail(content: dict[str, Any]) -> bool | None:
-        return bool(content.get("heartRateValues"))
+    series = ("heartRateValues",)
 
 
 class HillScores(DayStream):
@@ -129,11 +120,7 @@ class HeartRateVariabilities(DayStream):
 
     name = "hrv"
     path = "/hrv-service/hrv/{day}"
-
-    @staticmethod
-    @override
-    def has_detail(content: dict[str, Any]) -> bool | None:
-        return bool(content.get("hrvReadings"))
+    series = ("hrvReadings",)
 
 
 class Hydrations(DayStream):
@@ -151,9 +138,8 @@ class IntensityMinutes(DayStream):
     name = "intensity_minutes"
     path = "/wellness-service/wellness/daily/im/{day}"
 
-    @staticmethod
     @override
-    def has_detail(content: dict[str, Any]) -> bool | None:
+    def has_detail(self, content: dict[str, Any]) -> bool | None:
         return None if "imValuesArray" not in content else bool(content["imValuesArray"])
 
 
@@ -206,14 +192,7 @@ class OxygenSaturations(DayStream):
 
     name = "spo2"
     path = "/wellness-service/wellness/daily/spo2/{day}"
-
-    @staticmethod
-    @override
-    def has_detail(content: dict[str, Any]) -> bool | None:
-        return any(
-            content.get(series)
-            for series in ("spO2HourlyAverages", "spO2SingleValues", "continuousReadingDTOList")
-        )
+    series = ("spO2HourlyAverages", "spO2SingleValues", "continuousReadingDTOList")
 
 
 class Respirations(DayStream):
@@ -221,11 +200,7 @@ class Respirations(DayStream):
 
     name = "respiration"
     path = "/wellness-service/wellness/daily/respiration/{day}"
-
-    @staticmethod
-    @override
-    def has_detail(content: dict[str, Any]) -> bool | None:
-        return bool(content.get("respirationValuesArray"))
+    series = ("respirationValuesArray",)
 
 
 class Sleeps(DayStream):
@@ -236,9 +211,8 @@ class Sleeps(DayStream):
     parameters: ClassVar[dict[str, str]] = {"date": "{day}", "nonSleepBufferMinutes": "60"}
     lasting = True
 
-    @staticmethod
     @override
-    def has_detail(content: dict[str, Any]) -> bool | None:
+    def has_detail(self, content: dict[str, Any]) -> bool | None:
         """Tell whether there is a night, with its series; the id of the night is null where there was none."""
         night = content.get("dailySleepDTO") or {}
         return night.get("id") is not None and bool(content.get("sleepLevels"))
@@ -264,11 +238,7 @@ class Stresses(DayStream):
 
     name = "stress"
     path = "/wellness-service/wellness/dailyStress/{day}"
-
-    @staticmethod
-    @override
-    def has_detail(content: dict[str, Any]) -> bool | None:
-        return bool(content.get("stressValuesArray"))
+    series = ("stressValuesArray",)
 
 
 class TrainingReadinesses(DayListStream):
