@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from target_postgres_bronze.operator import running
+from target_postgres_bronze.operator.commands import inbox as inbox_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,6 +35,7 @@ class Runs:
     paths: list[str] = field(default_factory=list)
     outcome: str = running.SUCCEEDED
     said: list[str] = field(default_factory=list)
+    is_stopped: bool = False
 
     def __call__(
         self, root: Path, sources: Sequence[str], jobs: int, show: Callable[[Any], None]
@@ -42,6 +44,7 @@ class Runs:
         self.paths.append(os.environ["TAP_PLAYER_PATH"])
         run = running.SourceRun("player", root / "data" / "logs" / "player.log", self.outcome)
         run.said = self.said
+        run._is_stopping = self.is_stopped
         show(run)
         return [run]
 
@@ -80,10 +83,11 @@ def zipped(path: Path, *names: str, day: int = 1) -> Path:
     return path
 
 
-def tarred(path: Path, name: str) -> Path:
+def tarred(path: Path, name: str, content: bytes = b"") -> Path:
     with tarfile.open(path, "w:gz") as archive:
         info = tarfile.TarInfo(name)
-        archive.addfile(info, io.BytesIO())
+        info.size = len(content)
+        archive.addfile(info, io.BytesIO(content))
     return path
 
 
@@ -125,6 +129,39 @@ def test_the_pieces_of_a_split_archive_are_one_drop(operator: Operator, inbox: P
     assert sorted(runs.paths) == [str(inbox / "a.zip.001"), str(inbox / "takeout-001.zip")]
 
 
+def test_what_lies_in_a_tar_in_pieces_or_in_a_zip_inside_a_zip_is_looked_into(
+    operator: Operator, inbox: Path, runs: Runs
+) -> None:
+    tarred(inbox / "a.tar.gz", "x.xml", b"<Player/>")
+    tarred(inbox / "b.tar.gz", "x.xml", b"<Other/>")
+    inner = zipped(inbox / "inner.zip", "x.xml").read_bytes()
+    (inbox / "inner.zip").unlink()
+    with zipfile.ZipFile(inbox / "c.zip", "w") as archive:
+        archive.writestr("deep/inner.zip", inner)
+    for number in range(3):
+        (inbox / f"d.zip.{number + 1:03}").write_bytes(
+            inner[number * 50 : (number + 1) * 50 if number < 2 else None]
+        )
+    operator("inbox")
+    assert sorted(runs.paths) == [str(inbox / name) for name in ("a.tar.gz", "c.zip", "d.zip.001")]
+
+
+def test_who_stops_a_run_stops_the_rest(operator: Operator, inbox: Path, runs: Runs) -> None:
+    runs.outcome, runs.is_stopped = running.FAILED, True
+    zipped(inbox / "a.zip", "x.xml")
+    zipped(inbox / "b.zip", "x.xml")
+    said = operator("inbox")
+    assert said.code == 1
+    assert len(runs.paths) == 1
+    assert "Stopped. What had come has landed; bronze inbox goes on from there." in said.err
+
+
+def test_an_empty_file_is_said_to_be_one(operator: Operator, inbox: Path, runs: Runs) -> None:
+    (inbox / "a.zip").touch()
+    assert "a.zip: empty. Get it anew." in operator("inbox").out
+    assert runs.paths == []
+
+
 def test_a_named_path_is_taken_instead(operator: Operator, inbox: Path, runs: Runs, tmp_path: Path) -> None:
     zipped(inbox / "a.zip", "x.xml")
     named = zipped(tmp_path / "elsewhere.zip", "x.xml")
@@ -154,6 +191,41 @@ def test_what_came_in_is_said_and_what_was_not_read(operator: Operator, inbox: P
     assert f"  {runs.said[0]}\n" in said.out
     assert "  a.zip/odd.bin: unknown. no rule of the tap matches it\n" in said.out
     assert "x.xml: parsed" not in said.out
+
+
+def test_damage_of_an_export_that_was_read_before_is_said_again(
+    operator: Operator, inbox: Path, runs: Runs
+) -> None:
+    make = operator.bronze
+    file = {
+        "path": "a.zip/x.xml",
+        "export": "a.zip",
+        "status": "damaged",
+        "reason": "a.zip/x.xml: cut off. Get it anew.",
+    }
+    schema = make.schema("_files", key="path")
+    make.load(schema, make.record(file, "_files"), source="player")
+    make.load(schema, make.record({**file, "path": "b.zip", "export": "b.zip"}, "_files"), source="player")
+    zipped(inbox / "a.zip", "x.xml")
+    said = operator("inbox").out
+    assert "nothing new: it has been read before\n  a.zip/x.xml: damaged. cut off. Get it anew.\n" in said
+    assert "b.zip" not in said
+    assert not runs.said
+
+
+def test_how_far_it_is_comes_from_what_the_tap_said_last(tmp_path: Path) -> None:
+    log = tmp_path / "player.log"
+    lines = [
+        "Beginning sync of '_files'",
+        "0 of 2 files, 1 of 9 MiB, 5 records, 1/s",
+        "a warning",
+        "1 of 2 files, 6 of 9 MiB",
+    ]
+    log.write_text("\n".join(f"[info     ] tap-player {line}" for line in lines))
+    assert inbox_command._last_progress(log) == "1 of 2 files, 6 of 9 MiB"
+    log.write_text(log.read_text() + "\n[info] tap-player Beginning sync of '_files'\n")
+    assert inbox_command._last_progress(log) == ""
+    assert inbox_command._last_progress(tmp_path / "none.log") == ""
 
 
 def test_an_export_that_was_read_before_is_said_to_be(operator: Operator, inbox: Path, runs: Runs) -> None:

@@ -16,16 +16,20 @@ import zipfile
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from typing_extensions import Buffer, override
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from target_postgres_bronze.operator.plugins import Plugin
 
 _HEAD: Final = 1 << 16
 _MOST_LOOKED_INTO: Final = 20
+_LARGEST_INNER: Final = 256 << 20
 _MOST_NAMES: Final = 200_000
 _PIECE: Final = re.compile(r"(.+\.(?:zip|tar|tgz|gz|bz2|xz))\.(\d{2,4})$", re.IGNORECASE)
 _NUMBERED: Final = re.compile(r"(.+?)[-_](\d{3})\.(zip|tgz)$", re.IGNORECASE)
@@ -64,12 +68,14 @@ class Drop:
         names: Files in it, from the inbox on; those in an archive with its name before them.
         moment: When the newest of them was made, as text that sorts.
         damaged: Archives that cannot be opened.
+        is_empty: There is not a byte in it.
     """
 
     path: Path
     names: list[str] = field(default_factory=list)
     moment: str = ""
     damaged: list[str] = field(default_factory=list)
+    is_empty: bool = False
     _openers: dict[str, Callable[[], bytes]] = field(default_factory=dict)
 
     def head(self, name: str) -> bytes:
@@ -77,6 +83,11 @@ class Drop:
         with suppress(*_DAMAGE):
             return self._openers[name]()
         return b""
+
+    @property
+    def exports(self) -> list[str]:
+        """What taps call it: the file or folder, or what its pieces have in common."""
+        return [self.path.name, _whole(self.path)]
 
     def add(self, name: str, moment: str, opener: Callable[[], bytes]) -> None:
         """Note a file."""
@@ -111,11 +122,13 @@ def look_at(entries: list[Path]) -> Drop:
     """Look at a file, a folder, or the files of a set."""
     drop = Drop(entries[0])
     if _PIECE.match(entries[0].name):
-        _look_into(drop, _whole(entries[0]), lambda: _joined(entries), _time(entries[0]))
+        _look_into(drop, _whole(entries[0]), lambda: io.BufferedReader(_Joined(entries)), _time(entries[0]))
         return drop
+    drop.is_empty = True
     for entry in entries:
         files = _files(entry) if entry.is_dir() else [entry]
         for file in files:
+            drop.is_empty &= file.stat().st_size == 0
             name = file.relative_to(entry.parent).as_posix()
             _look_into(drop, name, lambda file=file: file.open("rb"), _time(file))  # type: ignore[misc]
     return drop
@@ -136,9 +149,7 @@ def _look_into(drop: Drop, name: str, opener: Callable[[], IO[bytes]], moment: s
             _look_into_zip(drop, name, opener)
             return
         if re.search(r"\.(?:tar(?:\.(?:gz|bz2|xz))?|tgz|tbz2?|txz)$", name, re.IGNORECASE):
-            with opener() as file, tarfile.open(fileobj=file) as archive:
-                for info in archive:
-                    drop.add(f"{name}/{info.name}", moment, bytes)
+            _look_into_tar(drop, name, opener, moment)
             return
     except _DAMAGE:
         drop.damaged.append(name)
@@ -156,15 +167,34 @@ def _look_into(drop: Drop, name: str, opener: Callable[[], IO[bytes]], moment: s
     drop.add(name, moment, head)
 
 
-def _look_into_zip(drop: Drop, name: str, opener: Callable[[], IO[bytes]]) -> None:
+def _look_into_tar(drop: Drop, name: str, opener: Callable[[], IO[bytes]], moment: str) -> None:
     def head(member: str) -> bytes:
+        with opener() as file, tarfile.open(fileobj=file) as archive:
+            content = archive.extractfile(next(info for info in archive if info.name == member))
+            return content.read(_HEAD) if content else b""
+
+    with opener() as file, tarfile.open(fileobj=file) as archive:
+        for info in archive:
+            if info.isreg():
+                drop.add(f"{name}/{info.name}", moment, partial(head, info.name))
+
+
+def _look_into_zip(drop: Drop, name: str, opener: Callable[[], IO[bytes]], *, is_inner: bool = False) -> None:
+    """Note what a zip holds; one inside it counts as a folder, as taps read it."""
+
+    def head(member: str, size: int = _HEAD) -> bytes:
         with opener() as file, zipfile.ZipFile(file) as archive, archive.open(member) as content:
-            return content.read(_HEAD)
+            return content.read(size)
 
     with opener() as file, zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
             moment = "-".join(f"{part:02}" for part in info.date_time[:3])
-            drop.add(f"{name}/{info.filename}", moment, lambda member=info.filename: head(member))  # type: ignore[misc]
+            where = f"{name}/{info.filename}"
+            drop.add(where, moment, partial(head, info.filename))
+            if info.filename.lower().endswith(".zip") and not is_inner and info.file_size <= _LARGEST_INNER:
+                with suppress(*_DAMAGE):
+                    inner = head(info.filename, _LARGEST_INNER)
+                    _look_into_zip(drop, where, partial(io.BytesIO, inner), is_inner=True)
 
 
 def _names_without_directory(opener: Callable[[], IO[bytes]]) -> list[str]:
@@ -179,13 +209,42 @@ def _names_without_directory(opener: Callable[[], IO[bytes]]) -> list[str]:
     ]
 
 
-def _joined(pieces: Iterable[Path]) -> IO[bytes]:
-    """Return the pieces of a split archive as one file; only its names are wanted, and it is let go of at once."""
-    content = io.BytesIO()
-    for piece in pieces:
-        content.write(piece.read_bytes())
-    content.seek(0)
-    return content
+class _Joined(io.RawIOBase):
+    """The pieces of a split archive as one file; they may be larger than the memory."""
+
+    def __init__(self, pieces: Sequence[Path]) -> None:
+        """Take them in their order."""
+        super().__init__()
+        self._pieces = pieces
+        self._sizes = [piece.stat().st_size for piece in pieces]
+        self._at = 0
+
+    @override
+    def readable(self) -> bool:
+        return True
+
+    @override
+    def seekable(self) -> bool:
+        return True
+
+    @override
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        self._at = max(0, {0: 0, 1: self._at, 2: sum(self._sizes)}[whence] + offset)
+        return self._at
+
+    @override
+    def readinto(self, buffer: Buffer) -> int:
+        view, before = memoryview(buffer), 0
+        for piece, size in zip(self._pieces, self._sizes, strict=True):
+            if self._at < before + size:
+                with piece.open("rb") as file:
+                    file.seek(self._at - before)
+                    content = file.read(min(len(view), before + size - self._at))
+                view[: len(content)] = content
+                self._at += len(content)
+                return len(content)
+            before += size
+        return 0
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,22 +16,36 @@ from target_postgres_bronze.operator import drops, plugins, running, session
 from target_postgres_bronze.operator.schedules import source_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from target_postgres_bronze.operator.drops import Drop, Taker
+    from target_postgres_bronze.operator.running import SourceRun
 
 FILES = """
     SELECT f.raw_data ->> 'path' AS path, f.raw_data ->> 'status' AS status, f.raw_data ->> 'reason' AS reason
     FROM {table} AS f
     WHERE
         f.metadata ->> 'stream' = '_files' AND f.raw_data ->> 'status' NOT IN ('parsed', 'ignored')
-        AND f.pipeline_run_id = (SELECT run_id FROM bronze.runs WHERE source = %s ORDER BY started_at DESC LIMIT 1)
+        AND f.pipeline_run_id = coalesce(
+            (
+                SELECT r.pipeline_run_id FROM {table} AS r
+                WHERE r.metadata ->> 'stream' = '_files' AND r.raw_data ->> 'export' = ANY(%s)
+                ORDER BY r.ingested_at DESC LIMIT 1
+            ),
+            (SELECT run_id FROM bronze.runs WHERE source = %s ORDER BY started_at DESC LIMIT 1)
+        )
     ORDER BY 1
     LIMIT 20
 """
+"""Files that were not read, or not to their end: of the run that wrote last about the export, else of the newest."""
+
+PROGRESS = re.compile(r"\d+ of \d+ files, [^\n]*")
+TAIL = 1 << 14
 
 
 @click.command(
     epilog="Example: bronze inbox, or bronze inbox ~/Downloads/export.zip. Exit code 0: all that was recognised landed; 1: a run "
-    "failed. What is in the inbox stays there; what has been read before costs a moment."
+    "failed or was stopped. What is in the inbox stays there; what has been read before costs a moment."
 )
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path), metavar="[PATH]...")
 @click.option("--dry-run", is_flag=True, help="Say what is recognised, and run nothing.")
@@ -47,14 +63,22 @@ def command(*, paths: tuple[Path, ...], dry_run: bool) -> None:
     failed = False
     for drop in found:
         reasons = [(taker, why) for taker in known if (why := taker.why(drop))]
-        if not reasons and drop.damaged:
+        if not reasons and drop.is_empty:
+            click.echo(f"{drop.path.name}: empty. Get it anew.")
+        elif not reasons and drop.damaged:
             click.echo(f"{', '.join(drop.damaged)}: damaged or cut off, so not recognised. Get it anew.")
         elif not reasons:
             click.echo(f"{drop.path.name}: not recognised. Known are exports of {_known(known)}.")
         for taker, why in reasons:
             click.echo(f"{drop.path.name}: {taker.label} ({why})")
             if not dry_run:
-                failed |= not _import(root, drop, taker)
+                run = _import(root, drop, taker)
+                failed |= run.outcome != running.SUCCEEDED
+                if run._is_stopping:  # noqa: SLF001 - who stops one run wants no other to begin
+                    click.echo(
+                        "Stopped. What had come has landed; bronze inbox goes on from there.", err=True
+                    )
+                    sys.exit(1)
     sys.exit(1 if failed else 0)
 
 
@@ -62,31 +86,60 @@ def _known(known: list[Taker]) -> str:
     return ", ".join(taker.label for taker in known) or "nothing: no tap says that it takes files"
 
 
-def _import(root: Path, drop: Drop, taker: Taker) -> bool:
-    """Run the tap on *drop* and say what came in; tell whether it succeeded."""
+def _import(root: Path, drop: Drop, taker: Taker) -> SourceRun:
+    """Run the tap on *drop* and say what came in."""
     source = source_of(taker.plugin.name)
     os.environ[taker.variable] = str(drop.path)
     try:
-        (run,) = running.run_all(root, [source], 1, lambda _run: None)
+        with _screen() as show:
+            (run,) = running.run_all(root, [source], 1, show)
     finally:
         del os.environ[taker.variable]
     for line in run.said:
         click.echo(f"  {line}")
     if run.outcome == running.SUCCEEDED and not run.said:
         click.echo("  nothing new: it has been read before")
-    for file in _files(source) if run.said else []:
-        click.echo(f"  {file['path']}: {file['status']}. {file['reason'] or ''}".rstrip())
+    for file in _files(source, drop):
+        reason = (file["reason"] or "").removeprefix(f"{file['path']}: ")
+        click.echo(f"  {file['path']}: {file['status']}. {reason}".rstrip())
     if run.outcome == running.BUSY:
         click.echo(f"  left out: a run of {source} is going on")
     elif run.outcome != running.SUCCEEDED:
         click.echo(f"  the run {run.outcome}; what it said is in {run.log}", err=True)
-    return run.outcome == running.SUCCEEDED
+    return run
 
 
-def _files(source: str) -> list[dict[str, Any]]:
-    """Return the files of the newest run that were not read, or not to their end."""
-    from psycopg import sql  # noqa: PLC0415 - half a second that --help need not pay
+@contextmanager
+def _screen() -> Iterator[Callable[[SourceRun], None]]:
+    """Give what shows how far a run is: a moving line on a terminal, with what the tap said last."""
+    from rich.console import Console  # noqa: PLC0415 - --help need not pay
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - the same
+
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        yield lambda _run: None
+        return
+    columns = (SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
+    with Progress(*columns, console=console, transient=True) as progress:
+        line = progress.add_task("reading", total=None)
+        yield lambda run: progress.update(line, description=_last_progress(run.log) or "reading")
+
+
+def _last_progress(log: Path) -> str:
+    """Return what a tap said last of how far it is; empty where it has said nothing yet."""
+    with suppress(OSError), log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - TAIL))
+        said = file.read().decode(errors="replace").rpartition("Beginning sync")[2]
+        found: list[str] = PROGRESS.findall(said)
+        return found[-1] if found else ""
+    return ""
+
+
+def _files(source: str, drop: Drop) -> list[dict[str, Any]]:
+    """Return the files of *drop* that were not read, or not to their end."""
+    from psycopg import errors, sql  # noqa: PLC0415 - half a second that --help need not pay
 
     query = sql.SQL(FILES).format(table=sql.Identifier(f"bronze_{source}"))
-    with session.connected() as connection:
-        return [dict(row) for row in session.rows(connection, query, source)]
+    with session.connected() as connection, suppress(errors.UndefinedTable):  # nothing has landed yet
+        return [dict(row) for row in session.rows(connection, query, drop.exports, source)]
+    return []
