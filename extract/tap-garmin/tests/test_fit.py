@@ -187,6 +187,41 @@ def test_a_wrong_checksum_does_not_hide_the_files_chained_behind() -> None:
     assert "CRC" in found.problems[0]
 
 
+@pytest.mark.parametrize(
+    ("size", "cut"), [(0, 0), (0, 2), (0, 25), (100, 0)], ids=["dead", "no checksum", "cut too", "too short"]
+)
+def test_a_file_whose_header_tells_of_too_few_bytes_is_read_all_the_same(size: int, cut: int) -> None:
+    good = activity_fit(START, 600)
+    whole = records(good)
+    content = with_size(good, size)[: len(good) - cut]
+    found = decode(content)
+    assert found.problems[0] == "its header tells of less than there is"
+    assert len(found.records) == len(whole) - (cut > 2)
+    assert [record["fields"] for record in found.records] == [
+        record["fields"] for record in whole[: len(found.records)]
+    ]
+    assert {record["file_sha256"] for record in found.records} == {hashlib.sha256(content).hexdigest()}
+    rest = remains(found, content)
+    assert (rest is None) is (len(found.records) == len(whole))
+    assert rest is None or base64.b64decode(rest["content"]) == content[rest["offset"] :]
+
+
+def test_a_header_that_tells_of_too_few_bytes_hides_no_file_chained_behind() -> None:
+    found = decode(with_size(activity_fit(START, 60), 0) + activity_fit(START, 120))
+    assert found.counts == {"file_id": 2, "record": 3, "session": 2}
+
+
+def test_junk_behind_a_good_file_becomes_no_message() -> None:
+    good = activity_fit(START, 600)
+    found = decode(good + bytes(50))
+    assert found.records == [{**record, "file_sha256": found.sha256} for record in records(good)]
+    assert found.problems
+
+
+def with_size(content: bytes, size: int) -> bytes:
+    return content[:4] + size.to_bytes(4, "little") + content[8:]
+
+
 def test_what_cannot_be_read_is_kept_with_its_place() -> None:
     whole = activity_fit(START, 600)
     cut = whole[: len(whole) - 60]

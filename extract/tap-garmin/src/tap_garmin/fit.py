@@ -20,6 +20,8 @@ from importlib.metadata import version
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from tap_garmin.fit_header import mended
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -81,6 +83,11 @@ def decode(content: bytes) -> Decoded:
     sha256 = hashlib.sha256(content).hexdigest()
     messages, problems, end = fit_sdk.read(content)
     decoded = Decoded(sha256, f"garmin-fit-sdk {version('garmin-fit-sdk')}", problems=problems, end=end)
+    if decoded.is_cut and any("CRC" in problem for problem in problems) and (whole := mended(content)):
+        more, _, end = fit_sdk.read(whole)
+        if len(more) > len(messages):
+            messages, decoded.end = more, end
+            problems.insert(0, "its header tells of less than there is")
     if decoded.is_cut:
         other = _decode_otherwise(content)
         if len(other.records) > len(messages):
