@@ -345,6 +345,30 @@ def test_a_damaged_zip_stays_due(runner: Runner, ids: list[int], body: bytes) ->
     assert outcome.bookmark("activity_files")["todo"] == [str(ids[3])]
 
 
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [(b"<html>Sign in</html>", "text/html;charset=UTF-8"), ({"message": "later"}, "application/json")],
+    ids=["page", "message"],
+)
+def test_a_page_in_place_of_a_file_is_no_file_and_stays_due(
+    runner: Runner, ids: list[int], body: object, kind: str
+) -> None:
+    runner.standin.inject(f"files/activity/{ids[3]}", Reply(200, body, kind))
+    outcome = runner.run("activities", "activity_files")
+    assert "in place of a file" in outcome.gaps[0]
+    assert len(outcome.records("activity_files")) == len(ids) - 1
+    assert outcome.bookmark("activity_files")["todo"] == [str(ids[3])]
+
+
+@pytest.mark.parametrize("part", ["splits", "gear"])
+def test_an_activity_that_went_away_meanwhile_is_no_error(runner: Runner, ids: list[int], part: str) -> None:
+    runner.standin.inject({"splits": f"{ids[-1]}/splits", "gear": "filterGear"}[part], Reply(404, {}))
+    outcome = runner.run("activities", f"activity_{part}")
+    assert outcome.gaps == []
+    assert outcome.bookmark(f"activity_{part}")["todo"] == []
+    assert len({told["activity_id"] for told in outcome.told(f"activity_{part}")}) == len(ids) - 1
+
+
 def test_power_and_sets_are_asked_for_where_the_list_shows_them(runner: Runner, ids: list[int]) -> None:
     runner.standin.account.activities[ids[1]]["avgPower"] = 210.0
     runner.standin.account.activities[ids[2]]["summarizedExerciseSets"] = [{"category": "SQUAT"}]

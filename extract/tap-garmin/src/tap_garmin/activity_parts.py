@@ -91,12 +91,16 @@ class PartStream(ConnectStream):
     def parts(self, activity: str) -> Iterator[Raw]:
         """Yield the records of an activity; one that has no such part, or is gone, has none."""
         try:
-            answer = self.connect.get(self.path.format(id=activity))
+            answer = self.ask(activity)
         except AnswerError as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
             return
         yield from self.items(answer, activity)
+
+    def ask(self, activity: str) -> Answer:
+        """Ask for the part of an activity."""
+        return self.connect.get(self.path.format(id=activity))
 
     def items(self, answer: Answer, activity: str) -> Iterator[Raw]:
         """Yield the records of an answer: the object that it is."""
@@ -240,8 +244,8 @@ class ActivityGears(PartListStream):
     naming = keys
 
     @override
-    def parts(self, activity: str) -> Iterator[Raw]:
-        yield from self.items(self.connect.get(self.path, {"activityId": activity}), activity)
+    def ask(self, activity: str) -> Answer:
+        return self.connect.get(self.path, {"activityId": activity})
 
 
 class ActivityFiles(PartStream):

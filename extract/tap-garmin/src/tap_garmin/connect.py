@@ -89,6 +89,7 @@ class Connect:
         """Fetch a file; None where there is none.
 
         Raises:
+            FatalAPIError: A page or a message came in its place.
             Exception: As :meth:`get`.
         """
         try:
@@ -99,6 +100,11 @@ class Connect:
             raise
         if not response.content:
             return None
+        kind = response.headers.get("Content-Type", "")
+        if any(text in kind for text in ("html", "json")):
+            raise FatalAPIError(
+                f"{told(response.request)} answered with {len(response.content)} bytes of {kind} in place of a file."
+            )
         return Answer(None, response.content, response_provenance(response, API_VERSION))
 
     def _send(
