@@ -17,8 +17,14 @@ def test_each_list_is_read_whole_and_closed(runner: Runner, stream: str) -> None
     assert outcome.gaps == []
     assert outcome.records(stream)
     assert {told["account"] for told in outcome.told(stream)} == {"70000001"}
-    is_object = stream in {"profile", "user_settings", "personal_information"}
-    assert bool(outcome.of("ACTIVATE_VERSION", stream)) is not is_object
+    is_open = stream in {
+        "profile",
+        "user_settings",
+        "personal_information",
+        "lactate_threshold",
+        "functional_threshold_power",
+    }
+    assert bool(outcome.of("ACTIVATE_VERSION", stream)) is not is_open
 
 
 def test_what_is_no_longer_listed_is_gone(runner: Runner, ledger: Ledger) -> None:
@@ -59,6 +65,26 @@ def test_goals_of_all_states_are_asked_for_from_one_on_with_the_header(runner: R
     assert [query["status"] for query in asked] == ["active", "future", "past"]
     assert {query["start"] for query in asked} == {"1"}
     assert [record["id"] for record in outcome.records("goals")] == [5]
+
+
+@pytest.mark.parametrize(
+    ("reply", "values"),
+    [
+        (Reply(200, [{"speed": 1}, {"hearRate": 2}]), [{"speed": 1}, {"hearRate": 2}]),
+        (Reply(200, {"speed": 1}), [{"speed": 1}]),
+        (Reply(200, {}), []),
+        (Reply(204), []),
+        (Reply(404, {}), []),
+    ],
+    ids=["list", "object", "empty", "nothing", "not found"],
+)
+def test_what_counts_now_is_taken_in_either_shape(
+    runner: Runner, reply: Reply, values: list[dict[str, int]]
+) -> None:
+    runner.standin.inject("latestLactateThreshold", reply)
+    outcome = runner.run("lactate_threshold")
+    assert outcome.gaps == []
+    assert outcome.records("lactate_threshold") == values
 
 
 def test_pages_are_read_to_the_last(runner: Runner) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
 from tap_garmin.base import ConnectStream, listed
 from tap_garmin.daystream import named
+from tap_kit import AnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -81,6 +83,26 @@ class PagedStream(ListStream):
                     break
 
 
+class LatestStream(ConnectStream):
+    """What counts now: an object or some, each told by its content; former ones stay. The shape was never recorded."""
+
+    takes_turns = False
+
+    path: ClassVar[str]
+
+    @override
+    def read(self) -> Iterator[Raw]:
+        try:
+            answer = self.connect.get(self.path)
+        except AnswerError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            return
+        found = [answer.content] if isinstance(answer.content, dict) and answer.content else listed(answer)
+        for item in found:
+            yield self.record(answer, item, source_timestamp=item.get("calendarDate"))
+
+
 class ObjectStream(ConnectStream):
     """One object, which is the record."""
 
@@ -125,6 +147,13 @@ class Devices(ListStream):
     keys = ("deviceId",)
 
 
+class FunctionalThresholdPowers(LatestStream):
+    """Functional threshold power on the bicycle (W)."""
+
+    name = "functional_threshold_power"
+    path = "/biometric-service/biometric/latestFunctionalThresholdPower/CYCLING"
+
+
 class Gears(ListStream):
     """Shoes, bicycles and the like."""
 
@@ -155,6 +184,13 @@ class HeartRateZones(ListStream):
     keys = ("sport",)
 
 
+class LactateThresholds(LatestStream):
+    """Lactate threshold: speed in one object, heart rate in another."""
+
+    name = "lactate_threshold"
+    path = "/biometric-service/biometric/latestLactateThreshold"
+
+
 class PersonalInformation(ObjectStream):
     """Time zone, birthday, biometric profile."""
 
@@ -174,6 +210,14 @@ class PersonalRecords(ListStream):
     parameters: ClassVar[dict[str, str]] = {"includeHistory": "true"}
     keys = ("id",)
     source_timestamp = "prStartTimeGmt"
+
+
+class PowerZones(ListStream):
+    """Power zones by sport."""
+
+    name = "power_zones"
+    path = "/biometric-service/powerZones/sports/all"
+    keys = ("sport",)
 
 
 class Profiles(ObjectStream):
@@ -216,5 +260,8 @@ ALL = (
     Badges,
     Challenges,
     HeartRateZones,
+    PowerZones,
+    LactateThresholds,
+    FunctionalThresholdPowers,
     Workouts,
 )

@@ -264,5 +264,22 @@ _OTHERS: dict[str, Callable[[Account, Mapping[str, str]], Reply]] = {
     ),
     "/badgechallenge-service/badgeChallenge/completed": _constant([]),
     "/biometric-service/heartRateZones": _constant([{"sport": "DEFAULT", "zone1Floor": 95}]),
+    "/biometric-service/powerZones/sports/all": _constant(
+        [{"sport": "CYCLING", "functionalThresholdPower": 240.0, "zone1Floor": 120.0}]
+    ),
+    "/biometric-service/biometric/latestLactateThreshold": _constant(
+        [
+            {"userProfilePK": PROFILE, "calendarDate": "2026-02-01T08:00:00.0", "sequence": 1, "speed": 0.33},
+            {
+                "userProfilePK": PROFILE,
+                "calendarDate": "2026-02-01T08:00:00.0",
+                "sequence": 2,
+                "hearRate": 168,
+            },
+        ]
+    ),
+    "/biometric-service/biometric/latestFunctionalThresholdPower/CYCLING": _constant(
+        {"userProfilePK": PROFILE, "calendarDate": "2026-02-03T08:00:00.0", "functionalThresholdPower": 240}
+    ),
     "/workout-service/workouts": _constant([{"workoutId": 12, "workoutName": "Intervals"}]),
 }
