@@ -1,21 +1,29 @@
--- bronze.fingerprint: how many rows a source has, and a digest over all of them that does not depend on their order. Two databases with the same have
--- the same rows. Reads every row.
-CREATE OR REPLACE FUNCTION bronze.fingerprint(source_name text) RETURNS TABLE (row_count bigint, digest text)
+-- bronze.table_fingerprint: how many rows a table has, and a digest over all columns of all rows that does not depend on their order. Two tables with the same
+-- have the same rows. Reads every row. The settings are those by which a row is written as text, whatever a server has.
+CREATE OR REPLACE FUNCTION bronze.table_fingerprint(relation regclass) RETURNS TABLE (row_count bigint, digest text)
 LANGUAGE plpgsql
 STABLE
+SET datestyle = 'ISO'
+SET intervalstyle = 'postgres'
+SET extra_float_digits = 1
+SET bytea_output = 'hex'
 AS $$
 BEGIN
-    RETURN QUERY EXECUTE format(
-        'SELECT count(*), to_hex(coalesce(bit_xor(hashtextextended(
-            concat_ws(''|'', r.id, r.lineage_id, r.version, r.ingested_at, r.source_timestamp, r.validation_status, r.metadata, r.raw_data), 0
-        )), 0)) FROM public.%I AS r',
-        'bronze_' || source_name
-    );
+    RETURN QUERY EXECUTE format('SELECT count(*), to_hex(coalesce(bit_xor(hashtextextended(r::text, 0)), 0)) FROM %s AS r', relation);
 END
+$$;
+COMMENT ON FUNCTION bronze.table_fingerprint(regclass) IS 'Number of rows of a table, and a digest over all of their columns; reads every row.';
+
+-- bronze.fingerprint: the same for a source.
+CREATE OR REPLACE FUNCTION bronze.fingerprint(source_name text) RETURNS TABLE (row_count bigint, digest text)
+LANGUAGE sql
+STABLE
+AS $$
+    SELECT f.row_count, f.digest FROM bronze.table_fingerprint(to_regclass(format('public.%I', 'bronze_' || source_name))) AS f
 $$;
 COMMENT ON FUNCTION bronze.fingerprint(text) IS 'Number of rows of a source, and a digest over them; reads every row.';
 
--- bronze.fingerprints: the same for all sources, and the numbers of entries in the control tables.
+-- bronze.fingerprints: all sources, and the control tables.
 CREATE OR REPLACE VIEW bronze.fingerprints AS
 SELECT
     'bronze_' || s.source AS name,
@@ -25,14 +33,10 @@ FROM bronze.sources AS s
 CROSS JOIN LATERAL bronze.fingerprint(s.source) AS f
 UNION ALL
 SELECT
-    'bronze.heads' AS name,
-    count(*) AS row_count,
-    to_hex(coalesce(bit_xor(hashtextextended(concat_ws('|', h.stream_id, h.raw_id, h.version, h.content_hash, h.row_id), 0)), 0)) AS digest
-FROM bronze.heads AS h
-UNION ALL
-SELECT
-    'bronze.dead_letters' AS name,
-    count(*) AS row_count,
-    to_hex(coalesce(bit_xor(hashtextextended(concat_ws('|', d.id, d.original_hash, d.status), 0)), 0)) AS digest
-FROM bronze.dead_letters AS d;
-COMMENT ON VIEW bronze.fingerprints IS 'Rows and digest of every source, of the heads and of the dead letters; reads every row.';
+    'bronze.' || c.relname AS name,
+    f.row_count,
+    f.digest
+FROM pg_class AS c
+CROSS JOIN LATERAL bronze.table_fingerprint(c.oid) AS f
+WHERE c.relnamespace = 'bronze'::regnamespace AND c.relkind = 'r';
+COMMENT ON VIEW bronze.fingerprints IS 'Rows and digest of every source and of every control table; reads every row.';

@@ -25,10 +25,14 @@ COMMENT ON COLUMN bronze.archived_months.digest IS 'bronze.relation_digest over 
 COMMENT ON COLUMN bronze.archived_months.archived_at IS 'When they were taken out of the database (UTC).';
 COMMENT ON COLUMN bronze.archived_months.attached_at IS 'When they were put back (UTC); empty while they are out.';
 
--- bronze.relation_digest: number of rows, and a digest over some columns of all rows that does not depend on their order.
+-- bronze.relation_digest: number of rows, and a digest over some columns of all rows that does not depend on their order, nor on a server's settings.
 CREATE OR REPLACE FUNCTION bronze.relation_digest(relation regclass, columns text[]) RETURNS TABLE (row_count bigint, digest text)
 LANGUAGE plpgsql
 STABLE
+SET datestyle = 'ISO'
+SET intervalstyle = 'postgres'
+SET extra_float_digits = 1
+SET bytea_output = 'hex'
 AS $$
 BEGIN
     RETURN QUERY EXECUTE format(

@@ -189,3 +189,37 @@ def test_an_index_whose_building_was_interrupted_is_built_anew(
     assert orders.bronze.query(
         "SELECT indisvalid FROM pg_index WHERE indexrelid = 'bronze.record_has_one_head'::regclass"
     ) == [(True,)]
+
+
+#: One column of each kind that a fingerprint must see.
+CHANGES = (
+    "UPDATE bronze_shop SET file_path = 'elsewhere' WHERE id = 3",
+    "UPDATE bronze_shop SET quality_score = 0.1 WHERE id = 3",
+    "UPDATE bronze_shop SET raw_data = raw_data || '{\"total\": 1.0}' WHERE id = 3",
+    "UPDATE bronze_shop SET raw_data = raw_data || '{\"total\": 1.00}' WHERE id = 3",
+    "UPDATE bronze_shop SET error_message = '' WHERE id = 3",
+    "UPDATE bronze_shop SET processing_duration = '1 second' WHERE id = 3",
+    "UPDATE bronze.runs SET status = 'failed'",
+    "UPDATE bronze.schemas SET json_schema = '{}'",
+    "INSERT INTO bronze.incidents (source, level) VALUES ('shop', 'freshness')",
+)
+
+
+def test_a_fingerprint_sees_every_column_of_every_table(
+    orders: Operator, rewrite: Callable[[str], None]
+) -> None:
+    seen = {str(orders.bronze.query(FINGERPRINTS.decode()))}
+    for change in CHANGES:
+        rewrite(change)
+        seen.add(str(orders.bronze.query(FINGERPRINTS.decode())))
+    assert len(seen) == 1 + len(CHANGES)
+
+
+def test_a_fingerprint_is_the_same_whatever_the_servers_settings(orders: Operator) -> None:
+    digest = "SELECT * FROM bronze.relation_digest('bronze_shop', '{id, ingested_at, processing_duration, quality_score}')"
+    settings = "SET datestyle = 'German'; SET intervalstyle = 'iso_8601'; SET extra_float_digits = -5; "
+    for query in (FINGERPRINTS.decode(), digest):
+        with psycopg.connect(orders.bronze.conninfo) as connection:
+            plain = connection.execute(query.encode()).fetchall()
+            connection.execute(settings.encode())
+            assert connection.execute(query.encode()).fetchall() == plain
