@@ -170,6 +170,16 @@ def test_each_file_is_accounted_for(outcome: Outcome) -> None:
     assert outcome.failed
 
 
+@pytest.mark.parametrize("name", ["garmin_tokens.json", "oauth1_token.json", "oauth2_token.json"])
+def test_a_token_beside_the_files_is_no_data(runner: Runner, tmp_path: Path, name: str) -> None:
+    place = tmp_path / "files" / "store"
+    place.mkdir(parents=True)
+    (place / name).write_text('{"di_token": "secret"}')
+    outcome = read(runner, tmp_path / "files")
+    assert [record["status"] for record in outcome.records("_files")] == ["ignored"]
+    assert b"secret" not in b"".join(runner.lines).replace(b"a secret", b"")
+
+
 def test_an_export_read_before_is_not_read_again(runner: Runner, export: Path) -> None:
     read(runner, export)
     outcome = read(runner, export)

@@ -246,6 +246,7 @@ def _moment(value: Any) -> str | None:
 
 FIT = r".*\.fit"
 RULES: tuple[Rule, ...] = (
+    Rule(r"garmin_tokens.*\.json|oauth[12]_token\.json", None, "the token of a log-in, a secret"),
     *(Rule(pattern, _parser(stream, steps)) for pattern, stream, steps, _ in KINDS),
     *(Rule(pattern, None, reason) for pattern, reason in LEFT_OUT),
 )
