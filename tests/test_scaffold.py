@@ -32,9 +32,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 # Names before and after the kit's in the alphabet, since imports are ordered.
+@pytest.mark.parametrize("options", [[], ["--export"]], ids=["api", "export"])
 @pytest.mark.parametrize("name", ["apple-health", "zoo"])
-def test_a_made_source_passes_every_check(folder: Path, name: str) -> None:
-    made = run(folder, "target_postgres_bronze.operator", "new-source", name)
+def test_a_made_source_passes_every_check(folder: Path, name: str, options: list[str]) -> None:
+    made = run(folder, "target_postgres_bronze.operator", "new-source", name, *options)
     assert made.returncode == 0, made.stderr
     source = str(folder / "extract" / f"tap-{name}" / "src")
     tap = f"extract/tap-{name}"
@@ -54,7 +55,21 @@ def test_a_made_source_passes_every_check(folder: Path, name: str) -> None:
     ]["extractors"]
     assert {setting["name"] for setting in plugin["settings"]} == set(told["settings"]["properties"])
     assert sorted(plugin["capabilities"]) == sorted(told["capabilities"])
-    assert f"{name.replace('-', '_').upper()}_API_TOKEN=" in (folder / ".env.example").read_text()
+    asks_for_token = f"{name.replace('-', '_').upper()}_API_TOKEN=" in (folder / ".env.example").read_text()
+    assert asks_for_token is not bool(options)
+
+
+def test_a_made_source_of_exports_is_certified_and_known_to_the_inbox(folder: Path) -> None:
+    made = run(folder, "target_postgres_bronze.operator", "new-source", "zoo", "--export")
+    assert made.returncode == 0, made.stderr
+    source = str(folder / "extract" / "tap-zoo" / "src")
+    words = ["pytest", "-q", "-p", "no:cacheprovider", "--collect-only", "extract/tap-zoo"]
+    listed = run(folder, *words, PYTHONPATH=source).stdout
+    assert "TestTapZoo::test_ten_times_the_size_needs_the_same_memory" in listed
+    drop = folder / "zoo_items.json"
+    drop.write_text("[]")
+    said = run(folder, "target_postgres_bronze.operator", "inbox", "--dry-run", str(drop))
+    assert said.stdout == "zoo_items.json: Zoo (it has items of Zoo)\n"
 
 
 @pytest.mark.parametrize("name", ["Zoo", "a--b", "1st", "../up", "tap zoo"])

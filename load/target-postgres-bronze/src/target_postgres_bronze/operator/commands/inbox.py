@@ -104,7 +104,7 @@ def _import(root: Path, drop: Drop, taker: Taker) -> SourceRun:
         click.echo(f"  {file['path']}: {file['status']}. {reason}".rstrip())
     if run.outcome == running.BUSY:
         click.echo(f"  left out: a run of {source} is going on")
-    elif run.outcome != running.SUCCEEDED:
+    elif run.outcome != running.SUCCEEDED and not run._is_stopping:  # noqa: SLF001 - as above
         click.echo(f"  the run {run.outcome}; what it said is in {run.log}", err=True)
     return run
 

@@ -21,13 +21,24 @@ if TYPE_CHECKING:
 TEMPLATES = "target_postgres_bronze.operator", "templates"
 SUFFIX = ".in"  # so that no tool takes a template for what it becomes
 
+BOTH, API, EXPORT = "both", "api", "export"  # the folders of templates
+
 NEXT = """
 Made tap-{name}. Next:
-  1. extract/tap-{name}: put the real address, sign-in and streams into src/, real structure with invented content into tests/.
+  1. extract/tap-{name}: {look}
   2. .venv/bin/uv lock, then ./bronze setup: both know it from now on.
   3. ./bronze test extract/tap-{name}
-  4. .venv/bin/meltano invoke tap-{name} --discover, then .venv/bin/meltano run tap-{name} target-postgres
+  4. {run}
 """
+LOOK = {
+    API: "put the real address, sign-in and streams into src/, real structure with invented content into tests/.",
+    EXPORT: "put the real files into the table of src/.../tap.py, their parsers beside it, real structure with invented "
+    "content into tests/; the signs of the plugin definition tell bronze inbox what it is.",
+}
+RUN = {
+    API: ".venv/bin/meltano invoke tap-{name} --discover, then .venv/bin/meltano run tap-{name} target-postgres",
+    EXPORT: "drop an export into data/inbox, then ./bronze inbox",
+}
 
 
 @click.command(
@@ -35,8 +46,9 @@ Made tap-{name}. Next:
 )
 @click.argument("name")
 @click.option("--title", help="The service's name as people write it. Default: NAME with a capital.")
-def command(name: str, title: str | None) -> None:
-    """Make the files of a new source: a tap for an HTTP API, its tests and its plugin definition.
+@click.option("--export", is_flag=True, help="It comes as files that a person exports, not from an HTTP API.")
+def command(name: str, title: str | None, *, export: bool) -> None:
+    """Make the files of a new source: a tap for an HTTP API or for export files, its tests and its plugin definition.
 
     NAME is in lower case, such as strava or apple-health.
     """
@@ -47,14 +59,15 @@ def command(name: str, title: str | None) -> None:
     root = project.find_root()
     if (root / "extract" / f"tap-{name}").exists():
         raise OperatorError(f"extract/tap-{name} is there already. Remove it, or choose another name.")
-    for path in make(root, name, title or name.replace("-", " ").title()):
+    kind = EXPORT if export else API
+    for path in make(root, name, title or name.replace("-", " ").title(), kind):
         click.echo(path.relative_to(root))
     _tidy(root / "extract" / f"tap-{name}")
-    click.echo(NEXT.format(name=name))
+    click.echo(NEXT.format(name=name, look=LOOK[kind], run=RUN[kind].format(name=name)))
 
 
-def make(root: Path, name: str, title: str) -> Iterator[Path]:
-    """Write the files of source *name* into the project at *root*, yielding each."""
+def make(root: Path, name: str, title: str, kind: str) -> Iterator[Path]:
+    """Write the files of source *name*, of the kind `API` or `EXPORT`, into the project at *root*, yielding each."""
     module = name.replace("-", "_")
     words = {
         "@name@": name,
@@ -62,12 +75,16 @@ def make(root: Path, name: str, title: str) -> Iterator[Path]:
         "@Class@": "".join(part.title() for part in name.split("-")),
         "@Title@": title,
         "@VARIABLE@": f"{module.upper()}_API_TOKEN",
+        "@UPPER@": module.upper(),
     }
-    for template, path in _templates(resources.files(TEMPLATES[0]) / TEMPLATES[1], ""):
+    folder = resources.files(TEMPLATES[0]) / TEMPLATES[1]
+    for template, path in (*_templates(folder / BOTH, ""), *_templates(folder / kind, "")):
         target = root / _filled(path, words).removesuffix(SUFFIX)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(_filled(template.read_text(), words))
         yield target
+    if kind == EXPORT:
+        return
     example = root / ".env.example"
     with example.open("a") as file:
         file.write(f"\n# {title} (extract/tap-{name}/README.md)\n# {words['@VARIABLE@']}=\n")
