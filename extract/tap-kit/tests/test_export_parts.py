@@ -132,6 +132,20 @@ def test_progress_is_a_line_a_minute_in_a_log(caplog: pytest.LogCaptureFixture) 
     ]
 
 
+@pytest.mark.parametrize(("pace", "lines"), [("5", 4), ("nonsense", 0)])
+def test_who_shows_the_log_may_ask_for_more_lines(
+    pace: str, lines: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setenv("TAP_KIT_PROGRESS_SECONDS", pace)
+    seconds = [0.0]
+    progress = Progress(logging.getLogger("p"), screen=io.StringIO(), clock=lambda: seconds[0])
+    for _ in range(20):
+        seconds[0] += 1.0
+        progress.advance(records=1)
+    assert len(caplog.records) == lines
+
+
 def test_progress_renews_its_line_on_a_terminal_and_removes_it() -> None:
     seconds = [0.0]
     screen = Screen()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, TextIO
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
 EVERY = 60.0
 """Seconds between two lines in a log."""
+
+PACE = "TAP_KIT_PROGRESS_SECONDS"
+"""Environment variable with other seconds, for a program that shows the last line of the log to a person."""
 
 _ON_SCREEN = 0.5
 
@@ -37,6 +41,7 @@ class Progress:
         self._clock = clock
         self._started = self._told = clock()
         self._terminal = self._screen.isatty()
+        self._every = _ON_SCREEN if self._terminal else _pace()
         self.members = self.members_expected = 0
         self.bytes = self.bytes_expected = 0
         self.records = 0
@@ -52,7 +57,7 @@ class Progress:
         self.records += records
         self.members += members
         now = self._clock()
-        if now - self._told >= (_ON_SCREEN if self._terminal else EVERY):
+        if now - self._told >= self._every:
             self._told = now
             if self._terminal:
                 self._screen.write(f"\r\x1b[K{self.line(now)}")
@@ -77,6 +82,13 @@ class Progress:
             f"{self.members} of {self.members_expected} files, {self.bytes >> 20:,} of {self.bytes_expected >> 20:,} MiB, "
             f"{self.records:,} records, {self.records / seconds:,.0f}/s{left}"
         )
+
+
+def _pace() -> float:
+    try:
+        return max(_ON_SCREEN, float(os.environ.get(PACE, EVERY)))
+    except ValueError:
+        return EVERY
 
 
 def _duration(seconds: float) -> str:

@@ -41,6 +41,8 @@ FILES = """
 
 PROGRESS = re.compile(r"\d+ of \d+ files, [^\n]*")
 TAIL = 1 << 14
+PACE = {"TAP_KIT_PROGRESS_SECONDS": "2"}
+"""What has taps tell more often how far they are, while a person watches."""
 
 
 @click.command(
@@ -89,12 +91,8 @@ def _known(known: list[Taker]) -> str:
 def _import(root: Path, drop: Drop, taker: Taker) -> SourceRun:
     """Run the tap on *drop* and say what came in."""
     source = source_of(taker.plugin.name)
-    os.environ[taker.variable] = str(drop.path)
-    try:
-        with _screen() as show:
-            (run,) = running.run_all(root, [source], 1, show)
-    finally:
-        del os.environ[taker.variable]
+    with _screen() as (pace, show), _set({taker.variable: str(drop.path), **pace}):
+        (run,) = running.run_all(root, [source], 1, show)
     for line in run.said:
         click.echo(f"  {line}")
     if run.outcome == running.SUCCEEDED and not run.said:
@@ -110,19 +108,34 @@ def _import(root: Path, drop: Drop, taker: Taker) -> SourceRun:
 
 
 @contextmanager
-def _screen() -> Iterator[Callable[[SourceRun], None]]:
-    """Give what shows how far a run is: a moving line on a terminal, with what the tap said last."""
+def _set(variables: dict[str, str]) -> Iterator[None]:
+    """Have environment variables for a while."""
+    former = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in former.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _screen() -> Iterator[tuple[dict[str, str], Callable[[SourceRun], None]]]:
+    """Give what shows how far a run is, and the variables that it needs: a moving line on a terminal, with what the tap said last."""
     from rich.console import Console  # noqa: PLC0415 - --help need not pay
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - the same
 
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
-        yield lambda _run: None
+        yield {}, lambda _run: None
         return
     columns = (SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
     with Progress(*columns, console=console, transient=True) as progress:
         line = progress.add_task("reading", total=None)
-        yield lambda run: progress.update(line, description=_last_progress(run.log) or "reading")
+        yield PACE, lambda run: progress.update(line, description=_last_progress(run.log) or "reading")
 
 
 def _last_progress(log: Path) -> str:
