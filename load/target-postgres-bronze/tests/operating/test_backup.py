@@ -13,12 +13,14 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from target_postgres_bronze.operator import pgtools
+from target_postgres_bronze.operator.session import OperatorError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from operating.conftest import Operator
+    from target_postgres_bronze.database import Target
 
 FINGERPRINTS = b"SELECT * FROM bronze.fingerprints ORDER BY name"
 
@@ -30,6 +32,13 @@ def restored(orders_everywhere: Operator) -> Iterator[str]:
     yield name
     with psycopg.connect(orders_everywhere.bronze.conninfo, autocommit=True) as connection:
         connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
+
+
+def name_database(conninfo: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make another database the project's."""
+    parts = conninfo_to_dict(conninfo)
+    for name, part in (("HOST", "host"), ("PORT", "port"), ("DB", "dbname"), ("USER", "user")):
+        monkeypatch.setenv(f"PG_{name}", str(parts[part]))
 
 
 def backup(operator: Operator) -> Path:
@@ -71,9 +80,7 @@ def test_what_was_saved_here_is_restored_on_another_server(
     orders: Operator, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = backup(orders)
-    parts = conninfo_to_dict(database)
-    for name, part in (("HOST", "host"), ("PORT", "port"), ("DB", "dbname"), ("USER", "user")):
-        monkeypatch.setenv(f"PG_{name}", str(parts[part]))
+    name_database(database, monkeypatch)
     answer = orders("restore", str(folder))
     assert answer.code == 0, answer.err
     with psycopg.connect(database) as connection:
@@ -132,6 +139,44 @@ def test_a_script_is_told_where_the_backup_is(orders: Operator) -> None:
     assert said["verified"] is True
     assert said["bytes"] > 1000
     assert orders("restore", said["folder"]).code == 1, "this database is not empty"
+
+
+@pytest.mark.parametrize("reason", [KeyboardInterrupt, OperatorError])
+def test_a_restore_that_does_not_end_leaves_no_half_database(
+    orders: Operator, monkeypatch: pytest.MonkeyPatch, reason: type[BaseException]
+) -> None:
+    folder = backup(orders)
+
+    def restore(target: Target, _file: Path, *, major: int) -> None:
+        with target.connect(autocommit=True) as connection:
+            connection.execute(f"CREATE SCHEMA bronze AUTHORIZATION CURRENT_USER -- {major}".encode())
+        raise reason
+
+    monkeypatch.setattr(pgtools, "restore", restore)
+    answer = orders("restore", str(folder), "--database", "half_made")
+    assert answer.code == 1
+    assert "The database half_made beside embedded" not in answer.err
+    assert "database half_made" in answer.err
+    assert "was removed again" in answer.err
+    assert orders.bronze.query("SELECT FROM pg_database WHERE datname = 'half_made'") == []
+    assert orders("backup", "again").code == 1
+    assert orders.bronze.query("SELECT FROM pg_database WHERE datname LIKE 'bronze_verify%%'") == []
+    assert list((orders.root / "again").glob("*/manifest.json")) == []
+
+
+def test_a_part_of_a_restore_in_the_projects_database_is_told(
+    orders: Operator, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = backup(orders)
+    name_database(database, monkeypatch)
+
+    def restore(_target: Target, _file: Path, *, major: int) -> None:
+        raise OperatorError(f"The connection to PostgreSQL {major} broke.")
+
+    monkeypatch.setattr(pgtools, "restore", restore)
+    answer = orders("restore", str(folder))
+    assert "holds a part of the backup, and is of no use. Restore with --database NAME" in answer.err
+    assert answer.err.endswith(" broke.\n")
 
 
 def test_a_restore_mixes_nothing_up(orders: Operator) -> None:

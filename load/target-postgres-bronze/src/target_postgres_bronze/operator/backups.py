@@ -146,7 +146,7 @@ def _verify(target: Target, backup: Path, fingerprints: list[Any], major: int) -
     try:
         load_dump(scratch, backup, fingerprints, major)
     finally:
-        pgtools.drop(target, name)
+        pgtools.drop(scratch)
 
 
 def copy_archive(source: Path, destination: Path) -> dict[str, int]:

@@ -63,7 +63,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("\nInterrupted. What was finished before is kept.", err=True)
+        click.echo("Interrupted. What was finished before is kept.", err=True)
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # whoever read the output has had enough, as in `bronze export toggl | head`

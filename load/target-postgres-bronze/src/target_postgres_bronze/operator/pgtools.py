@@ -26,6 +26,8 @@ UNOWNED: Final = ("--no-owner", "--no-privileges")
 #: Settings at the beginning of a dump that servers before the one named do not know, and how many lines that beginning has at most.
 NEWER_SETTINGS: Final = (b"SET transaction_timeout = 0;\n",)  # 17
 SETTING_LINES: Final = 40
+#: A database that every server has, to be connected to while another one is removed.
+MAINTENANCE: Final = "postgres"
 DEBIAN: Final = Path("/usr/lib/postgresql")
 
 
@@ -181,11 +183,14 @@ def create(target: Target, name: str) -> Target:
     return sibling(target, name)
 
 
-def drop(target: Target, name: str) -> None:
-    """Remove the database *name* on the server of *target*: one that this command made."""
+def drop(made: Target) -> None:
+    """Remove the database *made*: one that this command made with `create`."""
     import psycopg  # noqa: PLC0415 - half a second for --help
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - the same
 
-    with target.connect(autocommit=True) as connection:
-        connection.execute(
-            psycopg.sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(psycopg.sql.Identifier(name))
-        )
+    name = str(conninfo_to_dict(made.conninfo)["dbname"])
+    statement = psycopg.sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(
+        psycopg.sql.Identifier(name)
+    )
+    with sibling(made, MAINTENANCE).connect(autocommit=True) as connection:
+        connection.execute(statement)

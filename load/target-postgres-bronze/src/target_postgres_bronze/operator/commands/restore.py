@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from target_postgres_bronze import database, project
 from target_postgres_bronze.operator import backups, pgtools, session
 from target_postgres_bronze.operator.commands.backup import places
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @click.command(
@@ -35,7 +40,8 @@ def command(backup: Path, name: str | None, *, with_archive: bool) -> None:
         target = pgtools.create(target, name)
     else:
         _expect_empty(target)
-    backups.load_dump(target, backup, manifest["fingerprints"], major)
+    with _whole_or_told(target, made_anew=name is not None):
+        backups.load_dump(target, backup, manifest["fingerprints"], major)
     click.echo(f"{target.display}: restored, every row is as it was saved.")
     if with_archive:
         there = places(root)
@@ -43,6 +49,24 @@ def command(backup: Path, name: str | None, *, with_archive: bool) -> None:
         click.echo(f"{there.archive}: the raw archive is complete.")
         if backups.restore_state(backup, there.state):
             click.echo(f"{there.state}: Meltano's state is back.")
+
+
+@contextlib.contextmanager
+def _whole_or_told(target: database.Target, *, made_anew: bool) -> Iterator[None]:
+    """Let no part of a restore pass for the whole when it fails or is interrupted."""
+    try:
+        yield
+    except BaseException:
+        if made_anew:
+            pgtools.drop(target)
+            click.echo(f"The {target.display} was removed again.", err=True)
+        else:
+            click.echo(
+                f"{target.display} holds a part of the backup, and is of no use. Restore with --database NAME, and write PG_DB=NAME into "
+                ".env.",
+                err=True,
+            )
+        raise
 
 
 def _expect_empty(target: database.Target) -> None:
