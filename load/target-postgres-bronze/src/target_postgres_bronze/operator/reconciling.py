@@ -157,7 +157,7 @@ class Reconciler:
             if part.incoming:
                 places = self._session.run(partial(self._compare_part, part))
                 for place in sorted(places):
-                    self._keep(part.origins[place][1])
+                    self._keep(part.origins[place][2])
         self._do(lambda connection: connection.execute(COUNT, [self._read, self._rejected, self.number]))
 
     def _compare_part(self, part: Part, connection: psycopg.Connection[Any]) -> list[int]:
@@ -165,8 +165,7 @@ class Reconciler:
         left_out = [place for place in range(len(part.incoming)) if not self._is_wanted(part, place)]
         with connection.transaction(), connection.cursor() as cursor:
             with cursor.copy("COPY bronze_incoming FROM STDIN") as copy:
-                for place, row in enumerate(part.incoming):
-                    copy.write(f"{place}\t{row}".encode("utf-8", "replace"))
+                copy.write("".join(part.incoming).encode("utf-8", "replace"))
             cursor.execute(
                 "SELECT bronze.compare(%s, %s, %s::integer[])",
                 [self.number, json.dumps(self._names), left_out],
