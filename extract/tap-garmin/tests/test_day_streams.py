@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tap_garmin import wellness
 from tap_garmin.daystream import DETAIL_DAYS
 from tap_garmin.standin import Reply
 
@@ -317,6 +319,30 @@ def test_the_owners_start_counts_for_what_lasts_and_not_for_what_expires(runner:
     outcome = runner.run("daily_summary", "stress", start_date=back(190))
     assert min(outcome.raw_ids("daily_summary")) == back(190)
     assert min(outcome.raw_ids("stress")) == back(DETAIL_DAYS)
+
+
+@pytest.mark.parametrize("stream", [stream.name for stream in (*wellness.DETAILED, *wellness.OTHERS)])
+def test_each_stream_reads_as_far_back_as_its_kind_is_worth(runner: Runner, stream: str) -> None:
+    runner.run(stream, start_date=back(190))
+    first = days_of(runner)
+    assert (min(first), max(first)) == (back(190 if stream in LASTING else DETAIL_DAYS), back(0))
+    del runner.standin.asked[:]
+    runner.run(stream)
+    assert days_of(runner) == [back(number) for number in range((30 if stream in LOGGED else 14) + 2)]
+
+
+LOGGED = {"hydration", "lifestyle", "nutrition_logs", "nutrition_meals"}
+"""What people log by hand, and correct for longer."""
+
+LASTING = LOGGED | {"daily_summary", "sleep", "training_readiness", "training_status"}
+"""What old days are served whole of, or for the better part."""
+
+
+def days_of(runner: Runner) -> list[str]:
+    """List the days that were asked for, wherever the question names them."""
+    asked = (" ".join((request.path, *request.query.values())) for request in runner.standin.asked)
+    found = (re.search(r"\d{4}-\d\d-\d\d", text) for text in asked)
+    return [match[0] for match in found if match]
 
 
 def test_an_earlier_start_later_reads_what_lies_between(runner: Runner) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,6 @@ from tap_kit.errors import TapError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from conftest import Runner
 
@@ -87,6 +87,17 @@ def test_the_new_pair_is_on_disk_before_it_is_used(
     with pytest.raises(TapError, match="cannot be written"):
         tokens.access()
     assert not [path for path in tokens.path.parent.iterdir() if path.name.startswith(".")]
+
+
+def test_a_crash_of_the_machine_leaves_the_old_file_or_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    replace, fsync = Path.replace, os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (done.append("on disk"), fsync(descriptor)))
+    monkeypatch.setattr(Path, "replace", lambda old, new: (done.append("named"), replace(old, new)))
+    save(tmp_path / "garmin_tokens.json", {"di_token": "x"})
+    assert done == ["on disk", "named", "on disk"]  # the file, its name, the folder
 
 
 def test_a_pair_that_another_process_renewed_is_taken_over(
