@@ -94,8 +94,17 @@ def test_a_crash_of_the_machine_leaves_the_old_file_or_the_new_one(
 ) -> None:
     done: list[str] = []
     replace, fsync = Path.replace, os.fsync
-    monkeypatch.setattr(os, "fsync", lambda descriptor: (done.append("on disk"), fsync(descriptor)))
-    monkeypatch.setattr(Path, "replace", lambda old, new: (done.append("named"), replace(old, new)))
+
+    def on_disk(descriptor: int) -> None:
+        done.append("on disk")
+        fsync(descriptor)
+
+    def named(old: Path, new: Path) -> Path:
+        done.append("named")
+        return replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", on_disk)
+    monkeypatch.setattr(Path, "replace", named)
     save(tmp_path / "garmin_tokens.json", {"di_token": "x"})
     assert done == ["on disk", "named", "on disk"]  # the file, its name, the folder
 
