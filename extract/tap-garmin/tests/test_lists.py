@@ -87,6 +87,12 @@ def test_what_counts_now_is_taken_in_either_shape(
     assert outcome.records("lactate_threshold") == values
 
 
+def test_what_some_accounts_lack_is_no_error_and_says_nothing_of_what_is_gone(runner: Runner) -> None:
+    runner.standin.inject("powerZones", Reply(404, {}))
+    outcome = runner.run("power_zones")
+    assert (outcome.gaps, outcome.of("ACTIVATE_VERSION")) == ([], [])
+
+
 def test_pages_are_read_to_the_last(runner: Runner) -> None:
     pages = [[{"workoutId": number} for number in range(start, start + 100)] for start in (0, 100)]
     runner.standin.inject("workout-service", *(Reply(200, page) for page in pages), Reply(200, []))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from typing_extensions import override
 
@@ -32,14 +32,22 @@ class ListStream(ConnectStream):
     path: ClassVar[str]
     parameters: ClassVar[dict[str, str]] = {}
     naming: ClassVar[Sequence[str]] = ()
-    absence = "full"
+    absence: ClassVar[Literal["never", "full"]] = "full"
+    may_lack: ClassVar[bool] = False
+    """Whether some accounts have no such list, so that 404 is no error."""
+
     _is_empty = True
 
     @override
     def read(self) -> Iterator[Raw]:
         filling = {"name": self.account.name, "id": self.account.id}
         parameters = {name: value.format(**filling) for name, value in self.parameters.items()}
-        answer = self.connect.get(self.path.format(**filling), parameters)
+        try:
+            answer = self.connect.get(self.path.format(**filling), parameters)
+        except AnswerError as error:
+            if self.may_lack and error.status == HTTPStatus.NOT_FOUND:
+                return
+            raise
         yield from self.items(answer)
 
     def items(self, answer: Answer) -> Iterator[Raw]:
@@ -83,21 +91,14 @@ class PagedStream(ListStream):
                     break
 
 
-class LatestStream(ConnectStream):
+class LatestStream(ListStream):
     """What counts now: an object or some, each told by its content; former ones stay. The shape was never recorded."""
 
-    takes_turns = False
-
-    path: ClassVar[str]
+    absence = "never"
+    may_lack = True
 
     @override
-    def read(self) -> Iterator[Raw]:
-        try:
-            answer = self.connect.get(self.path)
-        except AnswerError as error:
-            if error.status != HTTPStatus.NOT_FOUND:
-                raise
-            return
+    def items(self, answer: Answer) -> Iterator[Raw]:
         found = [answer.content] if isinstance(answer.content, dict) and answer.content else listed(answer)
         for item in found:
             yield self.record(answer, item, source_timestamp=item.get("calendarDate"))
@@ -218,6 +219,7 @@ class PowerZones(ListStream):
     name = "power_zones"
     path = "/biometric-service/powerZones/sports/all"
     keys = ("sport",)
+    may_lack = True
 
 
 class Profiles(ObjectStream):
