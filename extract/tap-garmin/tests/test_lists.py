@@ -35,6 +35,11 @@ def test_what_is_no_longer_listed_is_gone(runner: Runner, ledger: Ledger) -> Non
     assert ledger.gone["devices"] == {"1"}
 
 
+def test_former_personal_records_are_asked_for_as_well(runner: Runner) -> None:
+    runner.run("personal_records")
+    assert [r.query for r in runner.standin.asked_for("personalrecord")] == [{"includeHistory": "true"}]
+
+
 def test_a_list_that_fails_says_nothing_of_what_is_gone(runner: Runner) -> None:
     runner.standin.inject("deviceregistration", Reply(400, {}))
     outcome = runner.run("devices")

@@ -106,9 +106,16 @@ def test_an_outage_of_the_question_for_the_last_sync_fails_nothing(runner: Runne
 
 
 def test_requests_keep_their_distance_from_garmin_and_not_from_this_machine() -> None:
-    assert TapGarmin(config={}).client.min_interval == PACE
+    assert TapGarmin(config={}).client.min_interval == PACE == 1
+    assert TapGarmin(config={}).client.attempts == 3
     assert TapGarmin(config={}).connect.jitter > 0
     assert TapGarmin(config={"api_url": "http://127.0.0.1:9"}).client.min_interval == 0
+
+
+def test_a_little_chance_is_added_to_the_distance(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TapGarmin, "_is_local", False)
+    runner.run("profile", "devices", "gear")
+    assert runner.waits == [0.2, 0.2]  # the middle of 0 to 0.4 s, before each request but the first
 
 
 def test_neither_token_nor_address_is_in_any_message(
