@@ -132,6 +132,18 @@ def test_progress_is_a_line_a_minute_in_a_log(caplog: pytest.LogCaptureFixture) 
     ]
 
 
+def test_the_time_left_is_of_reading_and_not_of_looking_through() -> None:
+    seconds = [0.0]
+    progress = Progress(logging.getLogger("p"), screen=io.StringIO(), clock=lambda: seconds[0])
+    progress.expect(1, 200 << 20)
+    seconds[0] = 1.0
+    progress.advance(count=100 << 20)
+    progress.begin_reading()
+    seconds[0] = 11.0
+    progress.advance(count=10 << 20, records=1000)
+    assert progress.line(11.0) == "0 of 1 files, 110 of 200 MiB, 1,000 records, 100/s, about 1 min 30 s left"
+
+
 @pytest.mark.parametrize(("pace", "lines"), [("5", 4), ("nonsense", 0)])
 def test_who_shows_the_log_may_ask_for_more_lines(
     pace: str, lines: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch

@@ -87,6 +87,7 @@ class ExportReader:
             if plan is not None and not self._joins_twin(plan, plans):
                 plans.append(plan)
         plans.sort(key=lambda plan: plan.export.moment)
+        self._tap.progress.begin_reading()
         self._read_all(plans)
         self._tap.progress.close()
         for stream in self._streams.values():

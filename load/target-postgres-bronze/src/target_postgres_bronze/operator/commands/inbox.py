@@ -126,16 +126,19 @@ def _set(variables: dict[str, str]) -> Iterator[None]:
 def _screen() -> Iterator[tuple[dict[str, str], Callable[[SourceRun], None]]]:
     """Give what shows how far a run is, and the variables that it needs: a moving line on a terminal, with what the tap said last."""
     from rich.console import Console  # noqa: PLC0415 - --help need not pay
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - the same
+    from rich.progress import Progress, SpinnerColumn, TextColumn  # noqa: PLC0415 - the same
 
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
         yield {}, lambda _run: None
         return
-    columns = (SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False))
     with Progress(*columns, console=console, transient=True) as progress:
-        line = progress.add_task("reading", total=None)
-        yield PACE, lambda run: progress.update(line, description=_last_progress(run.log) or "reading")
+        line = progress.add_task("", total=None)
+        yield (
+            PACE,
+            lambda run: progress.update(line, description=f"{run.seconds:.0f} s  {_last_progress(run.log)}"),
+        )
 
 
 def _last_progress(log: Path) -> str:
