@@ -41,6 +41,24 @@ def name_database(conninfo: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(f"PG_{name}", str(parts[part]))
 
 
+def meltano_state(file: Path, *pipelines: str, value: str = "saved") -> Path:
+    """Make Meltano's database as Meltano 4.4 makes it, with a state for each of *pipelines*."""
+    file.parent.mkdir(exist_ok=True)
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute(
+            "CREATE TABLE state (state_id VARCHAR(900) PRIMARY KEY, partial_state VARCHAR, completed_state VARCHAR, updated_at DATETIME)"
+        )
+        rows = [(pipeline, "{}", value) for pipeline in pipelines]
+        database.executemany("INSERT INTO state VALUES (?, ?, ?, '2024-01-01')", rows)
+    return file
+
+
+def states(file: Path) -> dict[str, str]:
+    """Return the state of each pipeline."""
+    with closing(sqlite3.connect(file)) as database:
+        return dict(database.execute("SELECT state_id, completed_state FROM state"))
+
+
 def backup(operator: Operator) -> Path:
     answer = operator("backup", "saved", "--no-verify")
     assert answer.code == 0, answer.err
@@ -50,10 +68,7 @@ def backup(operator: Operator) -> Path:
 def test_what_was_saved_is_restored_row_by_row(orders_everywhere: Operator, restored: str) -> None:
     operator = orders_everywhere
     (operator.root / ".env").write_text("SHOP_TOKEN=geheim\n")
-    state = operator.root / ".meltano" / "meltano.db"
-    state.parent.mkdir()
-    with closing(sqlite3.connect(state)) as database:
-        database.execute("CREATE TABLE state (value)")
+    state = meltano_state(operator.root / ".meltano" / "meltano.db", "dev:tap-shop-to-target-postgres")
     answer = operator("backup", "saved")
     assert answer.code == 0, answer.err
     assert "restored into a scratch database and found equal" in answer.out
@@ -63,7 +78,7 @@ def test_what_was_saved_is_restored_row_by_row(orders_everywhere: Operator, rest
     for file in (operator.root / "data" / "bronze" / "shop").iterdir():
         file.unlink()
     folder = next(file for file in saved.iterdir() if file.name != "archive")
-    answer = operator("restore", str(folder), "--database", restored)
+    answer = operator("restore", str(folder), "--database", restored, "--state")
     assert answer.code == 0, answer.err
     before = operator.bronze.query(FINGERPRINTS.decode())
     with psycopg.connect(operator.bronze.conninfo, dbname=restored) as connection:
@@ -139,6 +154,56 @@ def test_a_script_is_told_where_the_backup_is(orders: Operator) -> None:
     assert said["verified"] is True
     assert said["bytes"] > 1000
     assert orders("restore", said["folder"]).code == 1, "this database is not empty"
+
+
+def test_the_state_that_the_set_up_has_made_gets_what_it_lacks(
+    orders: Operator, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = meltano_state(orders.root / ".meltano" / "meltano.db", "dev:shop", "dev:toggl")
+    folder = backup(orders)
+    name_database(database, monkeypatch)
+    file.unlink()
+    meltano_state(file, "dev:toggl", value="newer")  # as `meltano install` and a run leave it
+    answer = orders("restore", str(folder))
+    assert "Meltano's state of 1 pipelines is back; what was there is as it was." in answer.out
+    assert states(file) == {"dev:shop": "saved", "dev:toggl": "newer"}
+
+
+def test_a_copy_beside_does_not_move_the_projects_state_on(
+    orders_everywhere: Operator, restored: str
+) -> None:
+    operator = orders_everywhere
+    file = meltano_state(operator.root / ".meltano" / "meltano.db", "dev:shop")
+    folder = backup(operator)
+    file.unlink()
+    answer = operator("restore", str(folder), "--database", restored)
+    assert answer.code == 0
+    assert f"When {restored} becomes the project's database" in answer.err
+    assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "where"),
+    [
+        ("MELTANO_DATABASE_URI", "sqlite:///{root}/data/meltano.db", "data/meltano.db"),
+        ("MELTANO_DATABASE_URI", "sqlite:///$MELTANO_PROJECT_ROOT/x.db?timeout=1", "x.db"),
+        ("MELTANO_DATABASE_URI", "sqlite:///data/here.db", "data/here.db"),
+        ("MELTANO_SYS_DIR_ROOT", "{root}/system", "system/meltano.db"),
+    ],
+)
+def test_the_state_is_saved_from_where_meltano_keeps_it(
+    orders: Operator, variable: str, value: str, where: str
+) -> None:
+    meltano_state(orders.root / where, "dev:shop")
+    (orders.root / ".env").write_text(f"{variable}='{value.format(root=orders.root)}'\n")
+    assert states(backup(orders) / "meltano.db") == {"dev:shop": "saved"}
+
+
+def test_a_state_that_a_server_keeps_is_said_to_be_missing(orders: Operator) -> None:
+    (orders.root / ".env").write_text("MELTANO_DATABASE_URI=postgresql://db.example.org/meltano\n")
+    answer = orders("backup", "saved", "--no-verify")
+    assert answer.code == 0
+    assert "Not in it: Meltano's state, which is not kept on this machine" in answer.err
 
 
 @pytest.mark.parametrize("reason", [KeyboardInterrupt, OperatorError])

@@ -12,13 +12,11 @@ import hashlib
 import json
 import secrets
 import shutil
-import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from target_postgres_bronze.operator import pgtools, session
+from target_postgres_bronze.operator import pgtools, session, state
 from target_postgres_bronze.operator.progress import progress
 from target_postgres_bronze.operator.session import OperatorError
 
@@ -41,11 +39,11 @@ class Places:
 
     Attributes:
         archive: Folder of the raw archive.
-        state: Meltano's database.
+        state: Meltano's database; None where a server keeps it.
     """
 
     archive: Path
-    state: Path
+    state: Path | None
 
 
 def back_up(target: Target, places: Places, folder: Path, *, verify: bool) -> Path:
@@ -60,11 +58,10 @@ def back_up(target: Target, places: Places, folder: Path, *, verify: bool) -> Pa
     Raises:
         OperatorError: It cannot be made, or what was restored differs.
     """
-    for place in (places.archive, places.state.parent):
-        if place.resolve() in [folder.resolve(), *folder.resolve().parents]:
-            raise OperatorError(
-                f"{folder} lies in {place}, which is saved. Name a folder elsewhere, best on another disk."
-            )
+    if places.archive.resolve() in [folder.resolve(), *folder.resolve().parents]:
+        raise OperatorError(
+            f"{folder} lies in {places.archive}, which is saved. Name a folder elsewhere, best on another disk."
+        )
     with session.connected(target) as connection:
         name = connection.info.dbname
         stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
@@ -80,7 +77,8 @@ def back_up(target: Target, places: Places, folder: Path, *, verify: bool) -> Pa
                 pgtools.dump(target, arguments, major=major)
             with progress("Reading every row"):
                 fingerprints = session.rows(connection, FINGERPRINTS)
-            _copy_state(places.state, half_made / STATE)
+            if places.state is not None and places.state.exists():
+                state.save(places.state, half_made / STATE)
             archive = copy_archive(places.archive, folder / ARCHIVE)
             files = {file.name: digest_of(file) for file in sorted(half_made.iterdir())}
             manifest = {
@@ -165,22 +163,6 @@ def copy_archive(source: Path, destination: Path) -> dict[str, int]:
                 part.replace(place)
             advance(size)
     return {str(file.relative_to(source)): size for file, size in sizes.items()}
-
-
-def _copy_state(state: Path, destination: Path) -> None:
-    """Copy Meltano's database as SQLite does it, whole even while somebody writes."""
-    if state.exists():
-        with closing(sqlite3.connect(state)) as source, closing(sqlite3.connect(destination)) as copy:
-            source.backup(copy)
-
-
-def restore_state(backup: Path, state: Path) -> bool:
-    """Put Meltano's state back where there is none; tell whether that was done."""
-    if state.exists() or not (backup / STATE).exists():
-        return False
-    state.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(backup / STATE, state)
-    return True
 
 
 def restore_archive(backup: Path, wanted: dict[str, int], archive: Path) -> None:

@@ -7,14 +7,14 @@ from pathlib import Path
 import click
 
 from target_postgres_bronze import project
-from target_postgres_bronze.operator import backups, meltano, session
+from target_postgres_bronze.operator import backups, meltano, session, state
 
 
 def places(root: Path) -> backups.Places:
     """Return where the project at *root* keeps its raw archive and Meltano's state."""
     named = meltano.loader_config(root).get("archive_dir")
     archive = Path(named).expanduser() if named else project.archive_dir(root)
-    return backups.Places(archive, root / ".meltano" / "meltano.db")
+    return backups.Places(archive, state.place(root, project.environment(root)))
 
 
 @click.command(
@@ -37,4 +37,8 @@ def command(folder: Path, *, verify: bool, as_json: bool) -> None:
     else:
         found = ", restored into a scratch database and found equal" if verify else ""
         click.echo(f"{made}: {session.size(size)}{found}.")
+    if not (made / backups.STATE).exists():
+        click.echo(
+            "Not in it: Meltano's state, which is not kept on this machine, or not there yet.", err=True
+        )
     click.echo("Not in it: .env. Keep your credentials where you keep passwords.", err=True)

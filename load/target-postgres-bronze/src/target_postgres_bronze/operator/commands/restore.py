@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from target_postgres_bronze import database, project
-from target_postgres_bronze.operator import backups, pgtools, session
+from target_postgres_bronze.operator import backups, pgtools, session, state
 from target_postgres_bronze.operator.commands.backup import places
 
 if TYPE_CHECKING:
@@ -29,7 +29,14 @@ if TYPE_CHECKING:
 @click.option(
     "--archive/--no-archive", "with_archive", default=True, help="Put missing files of the raw archive back."
 )
-def command(backup: Path, name: str | None, *, with_archive: bool) -> None:
+@click.option(
+    "--state/--no-state",
+    "with_state",
+    default=None,
+    help="Put back what Meltano's state lacks: how far each tap had come. Default: not with --database, as a state that is ahead of the "
+    "project's own rows would leave some out.",
+)
+def command(backup: Path, name: str | None, *, with_archive: bool, with_state: bool | None) -> None:
     """Restore BACKUP, a folder that `bronze backup` made; nothing that is here is overwritten."""
     manifest = backups.read_manifest(backup)
     root = project.find_root()
@@ -43,12 +50,22 @@ def command(backup: Path, name: str | None, *, with_archive: bool) -> None:
     with _whole_or_told(target, made_anew=name is not None):
         backups.load_dump(target, backup, manifest["fingerprints"], major)
     click.echo(f"{target.display}: restored, every row is as it was saved.")
+    there = places(root)
     if with_archive:
-        there = places(root)
         backups.restore_archive(backup, manifest["archive"], there.archive)
         click.echo(f"{there.archive}: the raw archive is complete.")
-        if backups.restore_state(backup, there.state):
-            click.echo(f"{there.state}: Meltano's state is back.")
+    saved = backup / backups.STATE
+    if there.state is not None and saved.exists() and (name is None if with_state is None else with_state):
+        count = state.put_back(saved, there.state)
+        click.echo(
+            f"{there.state}: Meltano's state of {count} pipelines is back; what was there is as it was."
+        )
+    elif saved.exists() and name and with_state is None:
+        click.echo(
+            f"Meltano's state is as it was. When {name} becomes the project's database (PG_DB in .env), a tap without state reads everything "
+            "again, which adds nothing.",
+            err=True,
+        )
 
 
 @contextlib.contextmanager
