@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from conftest import Ledger, Runner
 
 TODAY = date(2026, 3, 2)
-SERIES = ("body_battery", "floors", "heart_rate", "hrv", "respiration", "sleep", "spo2", "stress")
+SERIES = (
+    "body_battery", "floors", "heart_rate", "hrv", "intensity_minutes", "respiration", "sleep", "spo2", "stress",
+)  # fmt: skip
 """Streams with a record a day that lose their series."""
 
 
