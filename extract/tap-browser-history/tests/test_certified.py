@@ -50,10 +50,16 @@ def chromium(facts: Sequence[int], text: str = "", new_in: str = "") -> bytes:
     return database(CHROMIUM[70], pages, visits, [JUNE + fact * HOUR for fact in facts], text, new_in)
 
 
-class TestCopiedChromium(ExportSuite):
-    """All of it, on a profile's folder with its bookmarks beside the history."""
+class CopiedProfile(ExportSuite):
+    """All of it, on a copy of one kind of profile."""
 
     tap_class = TapBrowserHistory
+    unpacks = "SQLite reads nothing but files: a database goes into the private folder"
+
+
+class TestCopiedChromium(CopiedProfile):
+    """Chrome and its relatives."""
+
     stream = "chromium_visits"
 
     @override
@@ -65,10 +71,9 @@ class TestCopiedChromium(ExportSuite):
         return {"Default/History": chromium(facts, new_in="visits")}
 
 
-class TestCopiedFirefox(ExportSuite):
-    """All of it."""
+class TestCopiedFirefox(CopiedProfile):
+    """Firefox."""
 
-    tap_class = TapBrowserHistory
     stream = "firefox_visits"
     many = 1000
 
@@ -88,10 +93,9 @@ class TestCopiedFirefox(ExportSuite):
         return self._members(facts, new_in="moz_places")
 
 
-class TestCopiedSafari(ExportSuite):
-    """All of it."""
+class TestCopiedSafari(CopiedProfile):
+    """Safari."""
 
-    tap_class = TapBrowserHistory
     stream = "safari_visits"
     many = 1000
 

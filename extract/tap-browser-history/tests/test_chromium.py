@@ -71,7 +71,7 @@ def test_the_provenance_says_when_and_where(run: Runner, chrome: Chromium) -> No
     assert told["source_timestamp"] == "2026-06-04T18:40:00.000001+00:00"
     assert told["account"] == "chrome/Work"
     assert told["layout"] == "chromium 70"
-    assert (told["table"], told["row"]) == ("visits", 1)
+    assert (told["table"], told["row"], told["encoding"]) == ("visits", 1, "UTF-8")
     assert told["file_path"] == str(chrome.path)
     assert told["file_size"] == chrome.path.stat().st_size
     assert len(told["file_hash"]) == 64

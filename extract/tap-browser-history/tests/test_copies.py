@@ -84,6 +84,7 @@ def test_a_zip_of_it_gives_the_same_records_and_is_no_news_after_it(
     assert told["account"] == "Default"
     assert told["file_path"] == "backup.zip/Default/History"
     assert (told["table"], told["row"], told["layout"]) == ("visits", 1, "chromium 70")
+    assert (told["encoding"], told["compression_type"]) == ("UTF-8", "deflate")
     assert told["source_timestamp"] == "2026-06-04T18:40:00.000001+00:00"
     assert run(path=str(archive), state=first.state).streams() == set()
 

@@ -12,6 +12,7 @@ import pathlib
 import stat
 import tarfile
 import zipfile
+from base64 import b64decode
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
@@ -117,6 +118,22 @@ def zipped(path: Path, **members: bytes) -> Path:
     return path
 
 
+def lock(path: Path) -> None:
+    """Mark the only member of a zip as encrypted."""
+    data = bytearray(path.read_bytes())
+    for place in (data.index(b"PK\x03\x04") + 6, data.rindex(b"PK\x01\x02") + 8):
+        data[place] |= 1
+    path.write_bytes(data)
+
+
+LOCKED = (
+    "UEsDBAoACQAAALyVeV2Y5NxYFgAAAAoAAAAMABwAcGxheXNfMS5qc29uVVQJAAPkLAdr5CwHa3V4CwABBAAAAAAEAAAAANVh9pMD7jXkEJk6liu4LdXR"
+    "hzcMv+JQSwcImOTcWBYAAAAKAAAAUEsBAh4DCgAJAAAAvJV5XZjk3FgWAAAACgAAAAwAGAAAAAAAAQAAAKSBAAAAAHBsYXlzXzEuanNvblVUBQAD5CwH"
+    "a3V4CwABBAAAAAAEAAAAAFBLBQYAAAAAAQABAFIAAABsAAAAAAA="
+)
+"""A zip of ``plays_1.json`` with the password open-sesame, made by Info-ZIP."""
+
+
 def moments(said: Imported) -> list[int]:
     return [message["record"]["at"] for message in said.told("RECORD", "plays")]
 
@@ -163,7 +180,25 @@ def test_a_zip_inside_a_zip_is_a_folder_of_it(run: Callable[..., Imported], tmp_
     said = run()
     assert moments(said) == [1, 2, 3]
     assert said.files()["e.zip/a/one.zip/plays_1.json"] == "parsed"
-    assert said.files()["e.zip/a/broken.zip"] == "unknown"
+    assert said.files()["e.zip/a/broken.zip"] == "damaged"
+    assert [gap.partition(":")[0] for gap in said.gaps] == ["e.zip/a/broken.zip"]
+
+
+def test_a_zip_inside_a_locked_zip_is_tried_again(run: Callable[..., Imported], tmp_path: Path) -> None:
+    inner = zipped(tmp_path / "inner.zip", plays_1=content(1)).read_bytes()
+    (tmp_path / "inner.zip").unlink()
+    with zipfile.ZipFile(tmp_path / "e.zip", "w") as archive:
+        archive.writestr("one.zip", inner)
+    lock(tmp_path / "e.zip")
+    said = run()
+    assert said.files() == {"e.zip/one.zip": "locked"}
+    assert run(state=said.state).gaps == said.gaps
+
+
+def test_the_right_password_opens_a_zip(run: Callable[..., Imported], tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(b64decode(LOCKED))
+    assert moments(run(password="open-sesame")) == [1]
+    assert run(password="shut-sesame").files() == {"a.zip/plays_1.json": "locked"}
 
 
 def test_archives_numbered_by_the_service_are_one_export(
@@ -250,11 +285,7 @@ def test_members_that_overlap_are_refused(run: Callable[..., Imported], tmp_path
 def test_a_locked_zip_is_told_and_tried_again(
     password: str | None, run: Callable[..., Imported], tmp_path: Path
 ) -> None:
-    path = zipped(tmp_path / "a.zip", plays_1=content(1))
-    data = bytearray(path.read_bytes())
-    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-        data[data.index(mark) + offset] |= 1
-    path.write_bytes(data)
+    lock(zipped(tmp_path / "a.zip", plays_1=content(1)))
     said = run(password=password) if password else run()
     assert said.gaps == ["a.zip/plays_1.json: locked with a password. Set the right one as 'password'."]
     assert said.files() == {"a.zip/plays_1.json": "locked"}

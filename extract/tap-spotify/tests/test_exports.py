@@ -381,3 +381,25 @@ def test_the_technical_log_is_left_out_until_it_is_asked_for(
 def test_without_export_and_app_there_is_one_sentence(run: Runner) -> None:
     with pytest.raises(Exception, match="Neither an export nor an app of Spotify is named"):
         run()
+
+
+def test_each_row_says_how_its_file_was_packed_and_encoded(
+    run: Runner, make_zip: Callable[..., Path]
+) -> None:
+    outcome = run(path=str(make_zip({"endsong_0.json": [play()], "Userdata.json": {"username": "ada"}})))
+
+    for stream in ("streaming_history", "account_files"):
+        (told,) = outcome.provenances(stream)
+        assert (told["encoding"], told["compression_type"]) == ("UTF-8", "deflate")
+
+
+def test_fewer_plays_than_the_files_size_suggests_are_said_aloud(
+    run: Runner, make_zip: Callable[..., Path]
+) -> None:
+    whole = [play(second % 60, ms_played=second) for second in range(100)]
+    outcome = run(
+        path=str(make_zip({"endsong_0.json": whole, "endsong_1.json": {"ts": "x", "plays": whole}}))
+    )
+
+    assert "endsong_1.json: 1 records in" in outcome.log
+    assert "endsong_0.json: 100 records in" not in outcome.log

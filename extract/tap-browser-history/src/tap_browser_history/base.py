@@ -111,7 +111,7 @@ class HistoryStream(ExportStream):
 
     def found_in(self, book: Book) -> Iterator[Found]:
         """Give all records of a copy that was handed in."""
-        own = {"table": self.parts[0].table, "layout": book.layout}
+        own = {"table": self.parts[0].table, "layout": book.layout, "encoding": book.encoding}
         for name, row in self._named(self.rows(book), self._repeated(book)):
             yield Found(self.name, row.record, {**own, **self._provenance(name, row)})
 

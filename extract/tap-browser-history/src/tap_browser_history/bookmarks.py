@@ -58,6 +58,7 @@ class FileBookmarks(HistoryStream):
             "file_path": str(path),
             "file_hash": hashlib.sha256(content).hexdigest(),
             "file_size": len(content),
+            "encoding": "UTF-8",
         }
         return {**book.provenance(), **told}
 

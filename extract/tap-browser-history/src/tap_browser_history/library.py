@@ -41,6 +41,9 @@ class Book:
     version: str
     """Of the tables' layout, as the browser numbers it."""
 
+    encoding: str
+    """Of the texts in it."""
+
     @property
     def layout(self) -> str:
         """Kind and version, such as ``chromium 70``."""
@@ -54,6 +57,7 @@ class Book:
             "file_hash": self.snapshot.sha256,
             "file_size": self.snapshot.size,
             "layout": self.layout,
+            "encoding": self.encoding,
         }
 
 
@@ -96,7 +100,8 @@ def open_book(profile: Profile, snapshot: Snapshot) -> Book:
             raise SnapshotError(
                 f"{profile.path} is a database, but of no browser known here. Name the file that holds the history."
             )
-        return Book(profile, snapshot, kind, _version(connection, kind))
+        (encoding,) = connection.execute("PRAGMA encoding").fetchone()
+        return Book(profile, snapshot, kind, _version(connection, kind), str(encoding))
 
 
 def _version(connection: sqlite3.Connection, kind: str) -> str:

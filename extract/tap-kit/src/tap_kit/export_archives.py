@@ -20,7 +20,7 @@ from functools import partial
 from typing import IO, TYPE_CHECKING, Any
 
 from tap_kit.export_guard import FREE, LARGEST_RATIO, guarded, told
-from tap_kit.export_members import Member, MemberError
+from tap_kit.export_members import LockedError, Member, MemberError
 from tap_kit.export_salvage import salvaged
 
 if TYPE_CHECKING:
@@ -162,8 +162,13 @@ def _unfolded(members: Iterator[Member], password: bytes | None) -> Iterator[Mem
         size = member.size or 0
         if not member.refused and member.name.lower().endswith(".zip") and size <= _LARGEST_INNER:
             held = Held(partial(unpack, member), zipfile.ZipFile)
-            with suppress(MemberError), told(member.path):  # its damage is told when it comes to be read
-                found = list(_zip_members(held, member.path, f"{member.name}/", size, password))
+            try:
+                with told(member.path):
+                    found = list(_zip_members(held, member.path, f"{member.name}/", size, password))
+            except LockedError as error:
+                member.locked = str(error)
+            except MemberError as error:
+                member.damage = str(error)
             held.close()
             open_one.append(held)
         yield from found

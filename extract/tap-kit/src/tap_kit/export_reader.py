@@ -209,6 +209,9 @@ class ExportReader:
         if member.damage:
             self._report(member.damage)
             plan.told.append((member, "damaged", member.damage))
+        elif member.locked:
+            self._report(member.locked)
+            plan.told.append((member, "locked", member.locked))
         elif LITTER.search(member.name):
             plan.told.append((member, "ignored", "left behind by an operating system"))
         elif member.refused:

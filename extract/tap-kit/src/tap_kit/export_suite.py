@@ -15,24 +15,44 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 import tarfile
 import zipfile
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
 
+from tap_kit import export_find
+from tap_kit.export_archives import Held
 from tap_kit.source_suite import NEW, Imported, SourceSuite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    import pytest
+
+    from tap_kit.export_members import Member
+
 __all__ = ["NEW", "ExportSuite", "Imported"]
+
+_WATCH = """
+import os, sys
+def tell(event, arguments):
+    if event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+        print("written:", arguments[0], file=sys.stderr)
+sys.addaudithook(tell)
+"""
+"""What has a process tell the files that it opens for writing."""
 
 
 class ExportSuite(SourceSuite):
     """The tests; see the module."""
+
+    unpacks: ClassVar[str] = ""
+    """Why something is unpacked to disk, where that cannot be helped; it has to be gone at the end."""
 
     def members(self, facts: Sequence[int], text: str = "") -> dict[str, bytes]:
         """Make the files of an export with one record for each fact; equal facts are equal records.
@@ -61,6 +81,37 @@ class ExportSuite(SourceSuite):
     ) -> Path:
         """Pack an export, and *others* with it."""
         return _packed(path, {**self.members(facts, text), **(others or {})})
+
+    def test_nothing_is_unpacked_to_disk(self, tmp_path: Path) -> None:
+        path = self.zipped(tmp_path / "a.zip", range(5))
+        there = tmp_path / "temporary"
+        there.mkdir()
+        command = self.command(path)
+        command[2] = _WATCH + command[2]
+        ended = subprocess.run(
+            command,
+            capture_output=True,
+            check=True,
+            timeout=120,
+            text=True,
+            env=os.environ | {"TMPDIR": str(there), "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+        written = [line for line in ended.stderr.splitlines() if line.startswith("written:")]
+        assert bool(written) is bool(self.unpacks)
+        assert all(str(there) in line for line in written)
+        assert not list(there.iterdir())
+
+    def test_the_same_under_another_name_and_date_costs_a_hash(
+        self, run: Callable[..., Imported], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = run(self.zipped(tmp_path / "a.zip", range(5)))
+        copy = (tmp_path / "a.zip").rename(tmp_path / "copy (1).zip")
+        os.utime(copy, (1, 1))
+        monkeypatch.setattr(export_find, "open_archive", _as_if_empty)
+        again = run(copy, first.state)
+        assert not again.told("RECORD", self.stream)
+        assert not again.told("RECORD", "_files")
+        assert not again.gaps
 
     def test_the_same_in_another_packing_is_known(self, run: Callable[..., Imported], tmp_path: Path) -> None:
         first = run(self.zipped(tmp_path / "a.zip", range(5)))
@@ -149,6 +200,11 @@ class ExportSuite(SourceSuite):
             assert provenance["file_size"] == sizes[provenance["file_path"]]
             assert provenance["compression_type"] == "deflate"
             assert provenance["ordinal"] >= 1
+
+
+def _as_if_empty(*_arguments: object) -> tuple[list[Member], Held]:
+    """Give no members, so that who looks for some finds none."""
+    return [], Held()
 
 
 def _packed(path: Path, members: Mapping[str, bytes]) -> Path:

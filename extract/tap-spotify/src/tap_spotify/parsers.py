@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -115,32 +116,35 @@ def log(member: Member) -> Iterator[Found]:
         )
 
 
+_json = partial(Rule, encoding="UTF-8")
+_plays = partial(_json, record_bytes=4096)  # a play takes 500 to 1,200, a short one less
+
 _LOG_FILES = r"Spotify Technical Log Information/.*\.json"
 
-LOG_READ = Rule(_LOG_FILES, log)
+LOG_READ = _json(_LOG_FILES, log)
 LOG_LEFT_OUT = Rule(_LOG_FILES, None, "very personal; the setting technical_log has it read")
 
 RULES = (
     LOG_LEFT_OUT,
-    Rule(r"endsong(_\d+)?\.json", plays),  # until mid 2023
-    Rule(r"endvideo(_\d+)?\.json", plays),  # until mid 2023
-    Rule(r"Streaming_History_(Audio|Video)_[^/]*\.json", plays),  # since August 2023
-    Rule(r"StreamingHistory\d*\.json", short_by_content),  # until about 2024
-    Rule(r"StreamingHistory_music_?\d*\.json", short("streaming_history_short_music")),
-    Rule(r"StreamingHistory_podcast_?\d*\.json", short("streaming_history_short_podcast")),
-    Rule(r"StreamingHistory_audiobook_?\d*\.json", short("streaming_history_short_audiobook")),
-    Rule(r"StreamingHistory_video_?\d*\.json", short("streaming_history_short_video")),
-    Rule(r"(Streaming_?History|endsong|endvideo)[^/]*\.json", unknown_plays),
-    Rule(r"YourLibrary\d*\.json", library),
-    Rule(r"Playlist\d*\.json", playlists),  # without a number until about 2021
-    Rule(r"SearchQueries\d*\.json", searches),
-    Rule(
+    _plays(r"endsong(_\d+)?\.json", plays),  # until mid 2023
+    _plays(r"endvideo(_\d+)?\.json", plays),  # until mid 2023
+    _plays(r"Streaming_History_(Audio|Video)_[^/]*\.json", plays),  # since August 2023
+    _plays(r"StreamingHistory\d*\.json", short_by_content),  # until about 2024
+    _plays(r"StreamingHistory_music_?\d*\.json", short("streaming_history_short_music")),
+    _plays(r"StreamingHistory_podcast_?\d*\.json", short("streaming_history_short_podcast")),
+    _plays(r"StreamingHistory_audiobook_?\d*\.json", short("streaming_history_short_audiobook")),
+    _plays(r"StreamingHistory_video_?\d*\.json", short("streaming_history_short_video")),
+    _json(r"(Streaming_?History|endsong|endvideo)[^/]*\.json", unknown_plays),
+    _json(r"YourLibrary\d*\.json", library),
+    _json(r"Playlist\d*\.json", playlists),  # without a number until about 2021
+    _json(r"SearchQueries\d*\.json", searches),
+    _json(
         r"(Userdata|Identity|Identifiers|Follow|Payments|DuoNewFamily|FamilyPlan|Inferences|Marquee)\.json",
         whole,
     ),
-    Rule(r"Wrapped\d{4}\.json", whole),  # differs from year to year
-    Rule(r"(YourSoundCapsule|PodcastInteractivity\w*|VoiceInput|CarThing|MessageData)\.json", whole),
-    Rule(r"[^/]*\.json", unknown),
+    _json(r"Wrapped\d{4}\.json", whole),  # differs from year to year
+    _json(r"(YourSoundCapsule|PodcastInteractivity\w*|VoiceInput|CarThing|MessageData)\.json", whole),
+    _json(r"[^/]*\.json", unknown),
     Rule(r"[^/]*\.(pdf|txt|html?|md)", None, "explains the files to the reader"),
     Rule(r"[^/]*\.(png|jpe?g|gif|svg)", None, "a picture"),
 )
