@@ -33,7 +33,8 @@ FROM bronze.sources AS s
 CROSS JOIN LATERAL bronze.fingerprint(s.source) AS f
 UNION ALL
 SELECT
-    'bronze.' || c.relname AS name,
+    -- names in pg_class are ordered by bytes, and the column of a view keeps its order; "default" is a collation
+    'bronze.' || (c.relname::text COLLATE "default") AS name, -- noqa: RF02
     f.row_count,
     f.digest
 FROM pg_class AS c

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from target_postgres_bronze import project
 from target_postgres_bronze.operator import pgtools
 from target_postgres_bronze.operator.session import OperatorError
 
@@ -333,3 +334,15 @@ def test_a_fingerprint_is_the_same_whatever_the_servers_settings(orders: Operato
             plain = connection.execute(query.encode()).fetchall()
             connection.execute(settings.encode())
             assert connection.execute(query.encode()).fetchall() == plain
+
+
+def test_the_fingerprints_of_an_earlier_layout_are_replaced(orders: Operator) -> None:
+    orders.bronze.query("DROP VIEW bronze.fingerprints")
+    orders.bronze.query(
+        "CREATE VIEW bronze.fingerprints AS SELECT 'bronze_' || source AS name, 1::bigint AS row_count, '' AS digest FROM bronze.sources"
+    )
+    with psycopg.connect(orders.bronze.conninfo) as connection:
+        connection.execute((project.sql_dir() / "bronze" / "58_fingerprints.sql").read_bytes())
+    found = [row[0] for row in orders.bronze.query(FINGERPRINTS.decode())]
+    assert {"bronze_shop", "bronze.heads", "bronze.runs"} <= set(found)
+    assert found == sorted(found)
