@@ -109,6 +109,25 @@ def test_developer_fields_are_named_by_their_descriptions() -> None:
     ]
 
 
+def test_developer_fields_that_the_file_does_not_describe_are_kept_as_bytes() -> None:
+    maker = FitMaker()
+    maker.define(0, 207, [(3, UINT8)])
+    maker.write(0, 0)
+    maker.define(2, 206, [(0, UINT8), (1, UINT8), (2, UINT8), (3, STRING), (8, STRING)])
+    maker.write(2, 0, 5, UINT8, b"Form", b"points")
+    maker.define(1, 20, [(253, UINT32), (3, UINT8)], developer=[(7, 2, 0), (5, 1, 0), (6, 1, 1)])
+    maker.write(1, BEGIN, 100, b"\x2a\x2b", b"\x01", b"\x07")
+    found = decode(maker.finish())
+    assert found.problems == []
+    assert found.decoder.startswith("garmin-fit-sdk")
+    described, *others = found.records[-1]["developer_fields"]
+    assert (described["name"], described["value"]) == ("Form", 1)
+    assert others == [
+        {"developer_data_index": 0, "field_definition_number": 7, "value": [0x2A, 0x2B]},
+        {"developer_data_index": 1, "field_definition_number": 6, "value": [7]},
+    ]
+
+
 def test_monitoring_messages_with_the_lower_half_of_a_time_get_the_whole() -> None:
     base = 0x4300FFF0
     maker = FitMaker()

@@ -81,22 +81,25 @@ def decode(content: bytes) -> Decoded:
     from tap_garmin import fit_sdk  # noqa: PLC0415 - the profile takes a third of a second to load
 
     sha256 = hashlib.sha256(content).hexdigest()
-    messages, problems, end = fit_sdk.read(content)
-    decoded = Decoded(sha256, f"garmin-fit-sdk {version('garmin-fit-sdk')}", problems=problems, end=end)
-    if decoded.is_cut and any("CRC" in problem for problem in problems) and (whole := mended(content)):
-        more, _, end = fit_sdk.read(whole)
-        if len(more) > len(messages):
-            messages, decoded.end = more, end
-            problems.insert(0, "its header tells of less than there is")
-    if decoded.is_cut:
-        other = _decode_otherwise(content)
-        if len(other.records) > len(messages):
-            return other
+    found = fit_sdk.read(content)
+    decoded = Decoded(sha256, f"garmin-fit-sdk {version('garmin-fit-sdk')}", problems=found.problems)
+    if decoded.is_cut and any("CRC" in problem for problem in found.problems) and (whole := mended(content)):
+        more = fit_sdk.read(whole)
+        if len(more.records) > len(found.records):
+            found = more
+            decoded.problems.insert(0, "its header tells of less than there is")
+    decoded.end = found.end
     decoded.records = [
-        {"file_sha256": sha256, "position": position, **message} for position, message in enumerate(messages)
+        {"file_sha256": sha256, "position": position, **record}
+        for position, record in enumerate(found.records)
     ]
-    if not decoded.records and not problems:
-        problems.append("no message in it")
+    if decoded.is_cut or found.drops_fields:
+        other = _decode_otherwise(content)
+        if len(other.records) > len(found.records):
+            return other
+        _add_undescribed(decoded.records, other.records)
+    if not decoded.records and not decoded.problems:
+        decoded.problems.append("no message in it")
     return decoded
 
 
@@ -196,6 +199,26 @@ def _decode_otherwise(content: bytes) -> Decoded:
     return decoded
 
 
+def _add_undescribed(records: list[dict[str, Any]], others: list[dict[str, Any]]) -> None:
+    """Add the developer fields without a description, as bytes, from where the second decoder kept them."""
+    for record, other in zip(records, others, strict=False):
+        if record["message_number"] != other["message_number"]:
+            return
+        known = record.get("developer_fields", [])
+        names = {_developer_name(each) for each in known}
+        missing = [
+            each
+            for each in other.get("developer_fields", [])
+            if "name" not in each and _developer_name(each) not in names
+        ]
+        if missing:
+            record["developer_fields"] = [*known, *missing]
+
+
+def _developer_name(field: Mapping[str, Any]) -> tuple[Any, Any]:
+    return field.get("developer_data_index"), field.get("field_definition_number")
+
+
 def _frame(frame: Any) -> dict[str, Any]:
     values: dict[str, Any] = {}
     raw: dict[str, Any] = {}
@@ -207,7 +230,7 @@ def _frame(frame: Any) -> dict[str, Any]:
         if item.field_def is not None and item.field_def.is_dev:
             developer.append(
                 {
-                    "name": item.name,
+                    **({"name": item.name} if item.name else {}),
                     "developer_data_index": item.field_def.dev_data_index,
                     "field_definition_number": item.field_def.def_num,
                     **({"units": item.units} if item.units else {}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -24,17 +24,32 @@ _AS_STORED: dict[str, Any] = {
 }
 
 
+_FIELD_DESCRIPTION = 206
+
+
 @dataclass
 class Reading:
     """What one run of the SDK found, what went wrong, and where what it read ends."""
 
-    messages: list[Message]
+    messages: list[Message] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    end: int = 0
+    drops_fields: bool = False
+    """Whether there are developer fields that the file does not describe; the SDK leaves them out without a word."""
+
+
+@dataclass
+class Records:
+    """The messages of a file as records, in its order; the rest as in :class:`Reading`."""
+
+    records: list[dict[str, Any]]
     problems: list[str]
     end: int
+    drops_fields: bool
 
 
-def read(content: bytes) -> tuple[list[dict[str, Any]], list[str], int]:
-    """Read all messages in the order of the file, say what went wrong, and where what could be read ends.
+def read(content: bytes) -> Records:
+    """Read all messages.
 
     Heart rates are not merged from ``hr`` into ``record`` messages: both stay as they were written.
     """
@@ -56,23 +71,36 @@ def read(content: bytes) -> tuple[list[dict[str, Any]], list[str], int]:
         if record["message"] == "field_description":
             descriptions.append(record["fields"])
         records.append(record)
-    return records, problems, stored.end
+    return Records(records, problems, stored.end, stored.drops_fields)
 
 
 def _read(content: bytes, **options: Any) -> Reading:
     """Run the SDK once, over a stream of its own: one that was read gives nothing a second time."""
-    reading = Reading([], [], 0)
+    reading = Reading()
     stream = Stream.from_byte_array(bytearray(content))
+    described = set()
 
     def take(number: int, message: dict[Any, Any]) -> None:
         reading.messages.append((number, message))
         reading.end = stream.position()
+        if number == _FIELD_DESCRIPTION:
+            described.add(_name_of(message))
 
-    _, errors = Decoder(stream).read(mesg_listener=take, merge_heart_rates=False, **options)
+    def take_definition(definition: dict[str, Any]) -> None:
+        if not described.issuperset(map(_name_of, definition["developer_field_defs"])):
+            reading.drops_fields = True
+
+    _, errors = Decoder(stream).read(
+        mesg_listener=take, mesg_definition_listener=take_definition, merge_heart_rates=False, **options
+    )
     reading.problems = [f"{type(error).__name__}: {error}" for error in errors]
     if not errors:
         reading.end = len(content)
     return reading
+
+
+def _name_of(described: dict[Any, Any]) -> tuple[Any, Any]:
+    return described.get("developer_data_index"), described.get("field_definition_number")
 
 
 def _record(number: int, values: dict[Any, Any], raw: dict[Any, Any]) -> dict[str, Any]:
