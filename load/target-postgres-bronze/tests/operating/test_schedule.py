@@ -274,6 +274,33 @@ def test_a_failed_source_does_not_stop_the_others(
     assert len(order(runs)) == 4
 
 
+SAID = """
+2024-01-02T03:04:05.123456Z [warning  ] meltano      No state was found, complete import.
+2024-01-02T03:04:05.123456Z [info     ] tap-shop     Beginning sync of 'orders'
+2024-01-02T03:04:05.123456Z [warning  ] tap-shop     A page is missing.
+2024-01-02T03:04:05.123456Z [error    ] tap-shop     Not everything could be read.
+2024-01-02T03:04:05.123456Z [info     ] target-postgres PostgreSQL refuses: DiskFull (SQLSTATE 53100).
+2024-01-02T03:04:05.123456Z [info     ] target-postgres shop.orders: 1,240 read, 12 new, 0 changed, 1,228 known, 0 rejected, 0.3 s
+2024-01-02T03:04:05.123456Z [error    ] meltano      Extractor failed
+"""
+
+
+def test_a_failed_run_says_why(project: Operator, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project.root / "said.txt").write_text(SAID)
+    program(project.root / "bin", "meltano-stand-in", "#!/bin/sh\ncat said.txt; exit $CODE\n", runs)
+    monkeypatch.setenv("CODE", "1")
+    said = project("run", "shop").err.splitlines()
+    assert said[0].startswith("shop: failed in")
+    assert said[1:] == [
+        "  shop.orders: 1,240 read, 12 new, 0 changed, 1,228 known, 0 rejected, 0.3 s",
+        "  tap-shop: A page is missing.",
+        "  tap-shop: Not everything could be read.",
+        "  target-postgres: PostgreSQL refuses: DiskFull (SQLSTATE 53100).",
+    ]
+    monkeypatch.setenv("CODE", "0")
+    assert project("run", "shop", "--json").json[0]["reasons"] == []
+
+
 def test_two_runs_of_one_source_exclude_each_other(project: Operator, runs: Path) -> None:
     lock = project.root / "data" / "locks" / "shop.lock"
     lock.parent.mkdir(parents=True)

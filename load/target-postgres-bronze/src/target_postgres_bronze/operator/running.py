@@ -27,6 +27,10 @@ SUCCEEDED, FAILED, BUSY, STOPPED, IDLE = "succeeded", "failed", "busy", "stopped
 #: Runs at once of the whole project, whoever starts them. Each has two connections to the database at most, and the project opens no more
 #: than 20.
 MOST: Final = 8
+#: What a plugin said, in Meltano's log: level, plugin, words.
+PLUGIN_LINE: Final = re.compile(r"^\S+ \[(\w+) *\] ((?:tap|target)-\S+) +(.*?) *$", re.MULTILINE)
+BAD: Final = frozenset({"warning", "error", "critical"})
+MOST_REASONS: Final = 3
 
 
 @dataclass
@@ -39,6 +43,7 @@ class SourceRun:
         outcome: Empty while it waits or runs.
         seconds: How long it took.
         said: The loader's line for each stream.
+        reasons: Of a run that failed, the last warnings and errors of tap and loader.
     """
 
     source: str
@@ -46,6 +51,7 @@ class SourceRun:
     outcome: str = ""
     seconds: float = 0.0
     said: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
     _process: subprocess.Popen[bytes] | None = None
     _begun: float = 0.0
     _log_start: int = 0
@@ -91,6 +97,13 @@ class SourceRun:
             text = log.read().decode(errors="replace")
         pattern = rf"{re.escape(self.source)}\.[^:\n]*: [\d,]+ read, .*?[\d.]+ s(?=\s|$)"
         self.said = re.findall(pattern, text)
+        if self.outcome == FAILED:
+            self.reasons = [
+                f"{plugin}: {words}"
+                for level, plugin, words in PLUGIN_LINE.findall(text)
+                # the loader's sentences come at one level with its streams
+                if level in BAD or (plugin == meltano.LOADER and words not in self.said)
+            ][-MOST_REASONS:]
 
     def stop(self) -> None:
         """Ask it to end, once; the loader lands what has come."""

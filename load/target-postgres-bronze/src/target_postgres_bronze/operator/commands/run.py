@@ -71,6 +71,7 @@ def _entry(run: running.SourceRun) -> dict[str, Any]:
         "outcome": run.outcome,
         "seconds": round(run.seconds, 1),
         "streams": run.said,
+        "reasons": run.reasons,
         "log": run.log,
     }
 
@@ -115,5 +116,5 @@ class _Screen:
         took = f" in {run.seconds:.0f} s" if run.outcome in {running.SUCCEEDED, running.FAILED} else ""
         see = f" (see {run.log})" if run.outcome == running.FAILED else ""
         self._console.print(f"{run.source}: {WORDS[run.outcome]}{took}{see}", markup=False)
-        for line in run.said:
+        for line in [*run.said, *run.reasons]:
             self._console.print(f"  {line}", markup=False)
