@@ -205,6 +205,20 @@ def test_what_systemd_cannot_say_is_refused(cron: str) -> None:
         timers.calendar(timers.Job("x", cron, ()))
 
 
+def test_days_of_the_week_that_end_before_they_begin_are_refused() -> None:
+    with pytest.raises(Exception, match="has no day of the week in 6-1"):
+        timers.calendar(timers.Job("x", "0 0 * * 6-1", ()))
+
+
+def test_odd_characters_in_the_path_reach_systemd_as_they_are() -> None:
+    from pathlib import Path as At  # noqa: PLC0415 - at run time only here
+
+    job = timers.Job("100%", "0 0 * * *", ("run", 'a"b', "$c"))
+    unit = timers._service(At('/home/me/100% "mine"'), job)
+    assert 'WorkingDirectory=/home/me/100%% "mine"\n' in unit
+    assert '"run" "a\\"b" "$$c"\n' in unit
+
+
 def test_a_percent_sign_in_the_path_does_not_end_crons_command() -> None:
     from pathlib import Path as At  # noqa: PLC0415 - at run time only here
 

@@ -175,7 +175,7 @@ def _service(root: Path, job: Job) -> str:
     words = " ".join(f'"{_escaped(word)}"' for word in job.command())
     return (
         f"[Unit]\nDescription=bronze: {_escaped(job.name)}\n\n"
-        f"[Service]\nType=oneshot\nSuccessExitStatus={LEFT_OUT}\nWorkingDirectory={_escaped(str(root))}\nExecStart={words.replace('$', '$$')}\n"
+        f"[Service]\nType=oneshot\nSuccessExitStatus={LEFT_OUT}\nWorkingDirectory={_plain(str(root))}\nExecStart={words.replace('$', '$$')}\n"
     )
 
 
@@ -185,6 +185,11 @@ def _timer(job: Job) -> str:
         # a machine that slept makes up for what it missed
         f"[Timer]\nOnCalendar={calendar(job)}\nPersistent=true\n\n[Install]\nWantedBy=timers.target\n"
     )
+
+
+def _plain(text: str) -> str:
+    """Return a path for a setting that knows no quotes, and takes what follows a per cent sign for a specifier."""
+    return text.replace("%", "%%")
 
 
 def _escaped(text: str) -> str:
@@ -219,7 +224,12 @@ def _field(job: Job, place: int, text: str) -> str:
             )
         start, end, step = found[1], found[2], found[3]
         if place == len(FIRST) - 1:
-            parts.append(_weekdays(start, end, step))
+            days = _weekdays(start, end, step)
+            if not days:
+                raise OperatorError(
+                    f"The schedule {job.name} ({job.cron}) has no day of the week in {part}. Begin with the smaller number."
+                )
+            parts.append(days)
             continue
         if step and start == "*":
             start = str(FIRST[place])
