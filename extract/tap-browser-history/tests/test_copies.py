@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-from browsers import JUNE, QUTEBROWSER, Chromium, Database, Firefox
+from browsers import JUNE, QUTEBROWSER, Chromium, Database
 
 if TYPE_CHECKING:
     from conftest import Run, Runner
@@ -159,11 +159,17 @@ def taken_while_open(chrome: Chromium, copy: Path) -> Path:
     return copy
 
 
-def test_a_database_of_another_name_is_known_by_its_tables(run: Runner, tmp_path: Path) -> None:
-    firefox = Firefox(tmp_path / "old.sqlite")
-    firefox.visit(firefox.place(), 1_780_598_400_000_001)
+@pytest.mark.parametrize("large", [False, True], ids=["small", "its tables lie far behind"])
+def test_a_database_of_another_name_is_known_by_its_tables(
+    run: Runner, tmp_path: Path, *, large: bool
+) -> None:
+    path = tmp_path / "old.sqlite"
+    if large:
+        Database(path, "CREATE TABLE first (value BLOB); INSERT INTO first VALUES (zeroblob(200000));")
+    chrome = Chromium(path)
+    chrome.visit(chrome.url())
 
-    assert len(run(path=str(firefox.path)).records("firefox_visits")) == 1
+    assert len(run(path=str(path)).records("chromium_visits")) == 1
 
 
 def test_a_database_that_is_damaged_or_none_costs_itself_alone(run: Runner, tmp_path: Path) -> None:

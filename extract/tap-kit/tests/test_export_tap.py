@@ -26,6 +26,7 @@ from tap_kit.export import (
     ExportTap,
     Files,
     Found,
+    LeftOutError,
     LockedError,
     Member,
     MemberError,
@@ -56,6 +57,8 @@ def plays(member: Member) -> Iterator[Found]:
     for play in json_items(member):
         if play == "bug":
             raise KeyError(play)
+        if play == "other":
+            raise LeftOutError("plays of another player")
         if play == "locked":
             raise LockedError(f"{member.path}: closed today. Come again.")
         if play == "damage":
@@ -342,6 +345,16 @@ def test_trouble_with_one_member_costs_its_rest(
     assert said.files() == {"a.zip/plays_1.json": status, "a.zip/plays_2.json": "parsed"}
     assert not said.ended
     assert bool(moments(run(state=said.state))) is (times == 2)
+
+
+def test_a_parser_may_leave_out_what_it_has_looked_at(run: Callable[..., Imported], tmp_path: Path) -> None:
+    zipped(tmp_path / "a.zip", plays_1=content("other"), plays_2=content(3))
+    said = run()
+    assert said.files() == {"a.zip/plays_1.json": "ignored", "a.zip/plays_2.json": "parsed"}
+    assert said.told("RECORD", "_files")[0]["record"]["reason"] == "plays of another player"
+    assert not said.gaps
+    assert said.ended == {"plays"}
+    assert not run(state=said.state).told("RECORD", "_files")
 
 
 def test_a_file_of_bytes_that_gives_no_record_is_said_aloud(

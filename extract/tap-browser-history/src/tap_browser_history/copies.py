@@ -12,10 +12,10 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from tap_browser_history.bookmarks import FileBookmarks
-from tap_browser_history.library import open_book
+from tap_browser_history.library import NoHistoryError, open_book
 from tap_browser_history.profiles import DATABASES, Profile
 from tap_browser_history.snapshot import SnapshotError, take_member
-from tap_kit.export import MemberError, Rule
+from tap_kit.export import LeftOutError, MemberError, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,10 +23,9 @@ if TYPE_CHECKING:
     from tap_browser_history.tap import TapBrowserHistory
     from tap_kit.export import Found, Member
 
+_DATABASES = {name.lower() for name in DATABASES}
 _NAMES = "|".join(map(re.escape, DATABASES))
 _MAGIC = rb"\ASQLite format 3\x00"
-_TABLES = rb"(?s:.*?)(moz_historyvisits|keyword_search_terms|history_visits|history_guid|CompletionMetaInfo)"
-"""Of each kind one that its head names; see `tap_browser_history.library.KINDS`."""
 
 _NEVER = 1 << 62
 """Bytes of a record, for files that give none of their own."""
@@ -81,10 +80,9 @@ class Copies:
             *(Rule(re.escape(stream.file), self.bookmarks, encoding="UTF-8") for stream in files),
             Rule(r"bookmarks\.(bak|msbak)|bookmarkbackups/[^/]*|history-journal\.bak", None, _FORMER),
             Rule(f"({'|'.join(_CACHES)})/.*", None, _CACHE),
-            Rule(r"[^/]*", self.database, content=_MAGIC + _TABLES),
-            Rule(r"[^/]*", None, "a database that holds no history", content=_MAGIC),
             Rule(r"[^/]*-(journal|wal|shm)", None, "beside a database"),
             Rule("|".join((*_CHROMIUM, *_FIREFOX, *_SAFARI)), None, _SETTINGS),
+            Rule(r"[^/]*", self.database, content=_MAGIC),
         )
 
     def label(self, member: Member) -> str:
@@ -106,6 +104,10 @@ class Copies:
         with self._tap.scratch.folder() as folder:
             try:
                 book = open_book(profile, take_member(member, folder))
+            except NoHistoryError as error:
+                if PurePosixPath(member.name).name.lower() in _DATABASES:
+                    raise MemberError(str(error)) from None
+                raise LeftOutError("a database that holds no history of a browser known here") from None
             except SnapshotError as error:
                 raise MemberError(str(error)) from None
             failed = []

@@ -31,6 +31,10 @@ _VERSIONS = {"chromium": "SELECT value FROM meta WHERE key = 'version'"}
 _VERSION = "PRAGMA user_version"
 
 
+class NoHistoryError(SnapshotError):
+    """A database is of no browser that is known here."""
+
+
 @dataclass(frozen=True)
 class Book:
     """A profile's history, ready to read."""
@@ -91,13 +95,13 @@ def open_book(profile: Profile, snapshot: Snapshot) -> Book:
     """Find out which browser a copy is of.
 
     Raises:
-        SnapshotError: It is of none that is known here.
+        NoHistoryError: It is of none that is known here.
     """
     with closing(snapshot.connect()) as connection:
         present = tables(connection)
         kind = next((kind for kind, needed in KINDS.items() if needed <= present), None)
         if kind is None:
-            raise SnapshotError(
+            raise NoHistoryError(
                 f"{profile.path} is a database, but of no browser known here. Name the file that holds the history."
             )
         (encoding,) = connection.execute("PRAGMA encoding").fetchone()

@@ -35,6 +35,10 @@ class LockedError(MemberError):
     """A member cannot be read today (password, permission): the next run tries again."""
 
 
+class LeftOutError(MemberError):
+    """A parser has looked, and the member is none of its kind: it counts as ignored, with the message as the reason."""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A record that a parser found.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tap_kit.export_find import find_exports
-from tap_kit.export_members import LITTER, Export, LockedError, Member, MemberError, Rule
+from tap_kit.export_members import LITTER, Export, LeftOutError, LockedError, Member, MemberError, Rule
 from tap_kit.export_seen import Seen
 from tap_kit.export_sending import Sending
 
@@ -135,7 +135,7 @@ class ExportReader:
             if names & counts.keys():
                 self._tap.progress.expect(1, member.size or 0)
                 status, _, _ = self._read_member(member, rule, only=names)
-                complete &= status == "parsed"
+                complete &= status in {"parsed", "ignored"}
         plan.export.close()
         if complete:
             for stream in streams.values():
@@ -271,8 +271,8 @@ class ExportReader:
             status, reason, records = self._read_member(member, rule)
             self._files.tell(path, member, status, reason, records)
             plan.found.append((member, rule, records))
-            plan.is_complete &= status == "parsed"
-            plan.is_finished &= status in {"parsed", "damaged"}
+            plan.is_complete &= status in {"parsed", "ignored"}
+            plan.is_finished &= status in {"parsed", "ignored", "damaged"}
         if plan.is_complete and self._limit is None:
             for stream in self._streams.values():
                 stream.end()
@@ -297,6 +297,8 @@ class ExportReader:
         status, reason = "parsed", ""
         try:
             sending.run(rule)
+        except LeftOutError as error:
+            status, reason = "ignored", str(error)
         except LockedError as error:
             status, reason = "locked", str(error)
         except MemberError as error:
@@ -305,11 +307,16 @@ class ExportReader:
             status = "failed"
             reason = f"{member.path}: the parser fails on it ({type(error).__name__}). What it holds may be missing."
             self._log.debug("%s", member.path, exc_info=True)
-        if status in {"parsed", "damaged"} and member.damage:  # the cause of what the parser met
+        if status in {"parsed", "ignored", "damaged"} and member.damage:  # the cause of what the parser met
             status, reason = "damaged", member.damage
-        if status != "parsed":
+        if status not in {"parsed", "ignored"}:
             self._report(reason)
-        elif self._limit is None and only is None and (reason := _too_few(member, rule, sending.found)):
+        elif (
+            status == "parsed"
+            and self._limit is None
+            and only is None
+            and (reason := _too_few(member, rule, sending.found))
+        ):
             self._log.warning("%s", reason)
         sending.close()
         return status, reason, sending.counts
