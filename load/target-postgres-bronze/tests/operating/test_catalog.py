@@ -73,6 +73,13 @@ def test_a_stream_without_a_usable_schema_is_in_the_catalog(operator: Operator) 
     assert operator("catalog", "--json").json[0]["field_count"] == 0
 
 
+def test_a_source_of_which_nothing_is_here_is_a_sentence(orders: Operator) -> None:
+    for words in (["catalog", "shoes"], ["catalog", "shoes", "--gaps"]):
+        answer = orders(*words)
+        assert (answer.code, answer.err) == (1, "Nothing of a source shoes is here. Sources: shop.\n")
+    assert orders("catalog", "shop", "--changes").code == 0, "a source whose schema never changed"
+
+
 def test_the_catalog_is_a_table_for_people(orders: Operator) -> None:
     shown = orders("catalog").out
     row = next(line for line in shown.splitlines() if "orders" in line)

@@ -176,8 +176,21 @@ def test_a_level_that_is_null_is_not_judged(operator: Operator) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["levels: {freshnes: 1 hour}", "levels: {accuracy: high}", "levels: {run_time: 5}", "limits: {}", "a: ["],
-    ids=["misspelt", "no share", "no interval", "unknown member", "no YAML"],
+    [
+        "levels: {freshnes: 1 hour}",
+        "levels: {accuracy: high}",
+        "levels: {accuracy: 99.9}",
+        "levels: {run_time: 5}",
+        "levels: {run_time: soon}",
+        "levels: [run_time]",
+        "sources: {shop: 5}",
+        "sources: {shop: {freshness: soon}}",
+        "sources: {shoe: {yield: null}}",
+        "window: often",
+        "capacity: lots",
+        "limits: {}",
+        "a: [",
+    ],
 )
 def test_levels_that_nobody_would_judge_are_refused(operator: Operator, text: str) -> None:
     (operator.root / "levels.yml").write_text(text)

@@ -67,7 +67,8 @@ def test_what_the_tap_could_not_read_lands_as_it_stands_in_a_replay(operator: Op
     assert make.query(
         "SELECT raw_id, validation_status, error_message, metadata ->> 'dead_letter' FROM bronze_shop"
     ) == [("7", "warning", "the file breaks off", "the file breaks off")]
-    assert states(operator) == ["replayed"]
+    make.load(make.schema("rests"), rest)
+    assert states(operator) == ["replayed"], "the file is as damaged as it was, and the row is there"
 
 
 def test_only_the_letters_that_are_named_are_replayed(letters: Operator) -> None:

@@ -34,6 +34,9 @@ DEFAULTS: Final[dict[str, Any]] = {
     "sources": {},
 }
 SHARES: Final = ("completeness", "accuracy", "error_rate", "storage", "yield")
+#: How PostgreSQL reads a text, and what it has to be.
+INTERVAL: Final = ("SELECT %s::interval", "an interval, such as 30 minutes or 2 days")
+SIZE: Final = ("SELECT pg_size_bytes(%s)", "a size, such as 200 GB, or null")
 #: When each source last began a run that succeeded; for one that never did, when it was made.
 LAST_STARTS: Final = """
     SELECT s.source, coalesce(max(r.started_at), s.created_at) AS last_start
@@ -58,8 +61,12 @@ def read(root: Path) -> dict[str, Any]:
     said = said or {}
     if not isinstance(said, dict) or said.keys() - DEFAULTS.keys():
         raise session.OperatorError(f"{file}: the members are {', '.join(DEFAULTS)}. Correct the file.")
-    levels = DEFAULTS["levels"] | (said.get("levels") or {})
-    sources = said.get("sources") or {}
+    own, sources = said.get("levels") or {}, said.get("sources") or {}
+    if not all(isinstance(place, dict) for place in (own, sources, *dict(sources).values())):
+        raise session.OperatorError(
+            f"{file}: levels, and each source under sources, hold a level and its value per line. Correct the file."
+        )
+    levels = DEFAULTS["levels"] | own
     for place in (levels, *sources.values()):
         _check(file, place)
     return DEFAULTS | said | {"levels": levels, "sources": sources}
@@ -72,8 +79,12 @@ def _check(file: Path, levels: dict[str, Any]) -> None:
             raise session.OperatorError(
                 f"{file}: there is no level {name}. There are {', '.join(DEFAULTS['levels'])}."
             )
-        kinds = (int, float) if name in SHARES else (str,)
-        if value not in (None, False) and (not isinstance(value, kinds) or value is True):
+        if value is None or value is False:
+            continue
+        fits = (
+            isinstance(value, int | float) and 0 <= value <= 1 if name in SHARES else isinstance(value, str)
+        )
+        if not fits or value is True:
             wanted = "a share from 0 to 1" if name in SHARES else "an interval, such as 1 hour"
             raise session.OperatorError(f"{file}: {name} is {wanted}, or null.")
 
@@ -82,7 +93,40 @@ def settings(root: Path, connection: psycopg.Connection[DictRow]) -> str:
     """Return the argument of ``bronze.check_levels`` for the project at *root*."""
     found = read(root)
     starts = {row["source"]: row["last_start"] for row in session.rows(connection, LAST_STARTS.encode())}
+    known = starts.keys() | {schedules.source_of(plugin.name) for plugin in plugins.defined(root)}
+    if strange := sorted(found["sources"].keys() - known):
+        raise session.OperatorError(
+            f"{root / FILE}: there is no source {strange[0]} here. Sources: {', '.join(sorted(known)) or 'none yet'}."
+        )
+    check_units(root, connection, found)
     return json.dumps(found | {"due": _due(root, starts), "other_bytes": archive_bytes(root)})
+
+
+def check_units(root: Path, connection: psycopg.Connection[DictRow], found: dict[str, Any]) -> None:
+    """Refuse intervals and a capacity that PostgreSQL does not read; its own words would not say where they stand.
+
+    Args:
+        root: The project's folder.
+        connection: The database.
+        found: What `read` returned.
+    """
+    texts = [("window", found["window"], INTERVAL), ("capacity", found["capacity"], SIZE)]
+    for place in (found["levels"], *found["sources"].values()):
+        texts += [(name, text, INTERVAL) for name, text in place.items() if isinstance(text, str)]
+    for name, text, (query, wanted) in texts:
+        if text is not None and not _reads(connection, query, str(text)):
+            raise session.OperatorError(f"{root / FILE}: {name} is {wanted}. Correct the file.")
+
+
+def _reads(connection: psycopg.Connection[DictRow], query: str, text: str) -> bool:
+    import psycopg  # noqa: PLC0415 - half a second for --help
+
+    try:
+        with connection.transaction():
+            connection.execute(query.encode(), [text])
+    except psycopg.DataError:
+        return False
+    return True
 
 
 def _due(root: Path, starts: dict[str, datetime]) -> dict[str, str | None]:

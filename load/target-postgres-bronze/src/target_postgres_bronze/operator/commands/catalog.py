@@ -12,6 +12,9 @@ from target_postgres_bronze.operator.progress import progress
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import psycopg
+    from psycopg.rows import DictRow
+
 CATALOG: Final = (
     "SELECT * FROM bronze.catalog WHERE source LIKE %s AND stream LIKE %s ORDER BY source, stream, account"
 )
@@ -79,12 +82,25 @@ def command(source: str, stream: str, view: str | None, *, as_json: bool) -> Non
     target = session.target()
     with progress("Counting"), session.connected(target) as connection:
         found = session.rows(connection, query.encode(), source, stream)
+        if not found:
+            _expect(connection, source)
     if as_json:
         session.show_json(found)
     elif view:
         session.show_table(target.display, columns, (list(row.values()) for row in found))
     else:
         session.show_table(target.display, columns, map(_line, found))
+
+
+def _expect(connection: psycopg.Connection[DictRow], source: str) -> None:
+    """Refuse a name of which nothing is here, so that nobody takes it for a source without gaps or changes."""
+    known = [
+        row["source"] for row in session.rows(connection, "SELECT source FROM bronze.sources ORDER BY source")
+    ]
+    if source not in {"%", *known}:
+        raise session.OperatorError(
+            f"Nothing of a source {source} is here. Sources: {', '.join(known) or 'none yet'}."
+        )
 
 
 def _line(entry: Mapping[str, Any]) -> list[object]:

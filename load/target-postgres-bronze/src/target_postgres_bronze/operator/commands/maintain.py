@@ -54,7 +54,10 @@ def command(*, dry_run: bool, as_json: bool) -> None:
     """Build missing indexes and next month's partitions, vacuum, analyze and reindex where due, and show what grows."""
     target = session.target()
     done: list[dict[str, Any]] = []
+    root = project.find_root()
+    expected = levels.read(root)
     with session.connected(target) as connection:
+        levels.check_units(root, connection, expected)
         connection.commit()
         connection.autocommit = True  # VACUUM and REINDEX CONCURRENTLY take no transaction
         if not dry_run:
@@ -69,7 +72,7 @@ def command(*, dry_run: bool, as_json: bool) -> None:
         if target.server and not dry_run:
             done.extend(_tune(connection))
         sizes = session.rows(connection, SIZES)
-        (whole,) = session.rows(connection, CAPACITY, levels.read(project.find_root())["capacity"])
+        (whole,) = session.rows(connection, CAPACITY, expected["capacity"])
     if as_json:
         session.show_json({"done": done, "sizes": sizes, **whole})
     else:
