@@ -19,15 +19,32 @@ CREATE TABLE IF NOT EXISTS bronze.dead_letters (
     CONSTRAINT dead_letter_id_is_unique PRIMARY KEY (id),
     -- the same bad line in every run is one letter that was seen often
     CONSTRAINT dead_letter_is_kept_once UNIQUE (source, stream, original_hash),
-    CONSTRAINT category_is_api_validation_database_or_system CHECK (category IN ('api', 'validation', 'database', 'system')),
+    CONSTRAINT category_is_api_validation_database_system_or_source CHECK (
+        category IN ('api', 'validation', 'database', 'system', 'source')
+    ),
     CONSTRAINT dead_letter_is_open_replayed_or_given_up CHECK (status IN ('open', 'replayed', 'given_up'))
 );
+DO $$
+BEGIN
+    -- until 25 November 2026 a tap had no dead letters of its own
+    IF EXISTS (
+        SELECT FROM pg_constraint
+        WHERE conrelid = 'bronze.dead_letters'::regclass AND conname = 'category_is_api_validation_database_or_system'
+    ) THEN
+        ALTER TABLE bronze.dead_letters
+        DROP CONSTRAINT category_is_api_validation_database_or_system,
+        ADD CONSTRAINT category_is_api_validation_database_system_or_source CHECK (
+            category IN ('api', 'validation', 'database', 'system', 'source')
+        );
+    END IF;
+END
+$$;
 COMMENT ON TABLE bronze.dead_letters IS 'Messages that could not become rows, with their original bytes.';
 COMMENT ON COLUMN bronze.dead_letters.id IS 'Number of the letter.';
 COMMENT ON COLUMN bronze.dead_letters.source IS 'Source.';
 COMMENT ON COLUMN bronze.dead_letters.stream IS 'Stream; empty where the line names none.';
 COMMENT ON COLUMN bronze.dead_letters.category IS 'api: the tap broke off or broke the protocol; validation: the message cannot be read; '
-'database: PostgreSQL refused it; system: the loader failed on it.';
+'database: PostgreSQL refused it; system: the loader failed on it; source: the tap could not read it.';
 COMMENT ON COLUMN bronze.dead_letters.reason IS 'Which rule, in words; never the content.';
 COMMENT ON COLUMN bronze.dead_letters.original IS 'The line as it came, without its line end.';
 COMMENT ON COLUMN bronze.dead_letters.original_hash IS 'SHA-256 of original.';

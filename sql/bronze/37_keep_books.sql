@@ -27,10 +27,10 @@ BEGIN
         position = excluded.position,
         seen_count = d.seen_count + excluded.seen_count,
         last_seen_at = excluded.last_seen_at,
-        -- replayed once and refused anew: it is open again; given up stays so
-        status = CASE WHEN d.status = 'replayed' THEN 'open' ELSE d.status END,
-        resolved_at = CASE WHEN d.status = 'replayed' THEN NULL ELSE d.resolved_at END,
-        resolution = CASE WHEN d.status = 'replayed' THEN NULL ELSE d.resolution END;
+        -- replayed once and refused anew: it is open again. Given up stays so, and what a tap cannot read comes again as it was
+        status = CASE WHEN d.status = 'replayed' AND excluded.category <> 'source' THEN 'open' ELSE d.status END,
+        resolved_at = CASE WHEN d.status = 'replayed' AND excluded.category <> 'source' THEN NULL ELSE d.resolved_at END,
+        resolution = CASE WHEN d.status = 'replayed' AND excluded.category <> 'source' THEN NULL ELSE d.resolution END;
 
     WITH added AS (
         SELECT

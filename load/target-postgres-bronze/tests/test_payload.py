@@ -205,6 +205,16 @@ def test_a_field_that_the_schema_does_not_name_lands_with_a_warning_that_names_i
     assert bronze_18.column("quality_score") == [0.5]
 
 
+def test_a_schema_that_lets_in_more_than_it_declares_counts_what_it_declares(bronze_18: Bronze) -> None:
+    schema = bronze_18.schema(properties={"id": {}, "a": {}})
+    schema["schema"]["additionalProperties"] = True
+
+    bronze_18.load(schema, bronze_18.record({"id": 1, "b": 2, "c": 3, "d": 4}))
+
+    assert bronze_18.column("quality_score") == [0.5]
+    assert bronze_18.column("validation_status") == ["valid"]
+
+
 def test_a_record_that_breaks_its_schema_lands_as_invalid_and_its_values_are_not_told(
     bronze_18: Bronze,
 ) -> None:

@@ -92,5 +92,5 @@ def test_what_the_tap_could_not_read_is_a_dead_letter(bronze: Bronze) -> None:
     assert done.code == 0
     assert bronze.column("raw_data -> 'id'") == [1, 3]
     assert bronze.query("SELECT stream, category, reason FROM bronze.dead_letters") == [
-        ("orders", "validation", "the file breaks off in the middle of a message")
+        ("orders", "source", "the file breaks off in the middle of a message")
     ]

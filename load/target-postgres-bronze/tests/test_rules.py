@@ -32,7 +32,7 @@ RULES: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
     ("bronze.runs", "run_that_succeeded_has_balanced_books", {"status": "succeeded", "read_count": 3, "new_count": 1, "known_count": 2}, {"status": "succeeded", "read_count": 3, "new_count": 1}),
     ("bronze.heads", "current_version_is_among_the_versions", {"current_version": 1}, {"current_version": 3}),
     ("bronze.heads", "current_version_is_among_the_versions", {}, {"current_version": 0}),
-    ("bronze.dead_letters", "category_is_api_validation_database_or_system", {"category": "system"}, {"category": "bad"}),
+    ("bronze.dead_letters", "category_is_api_validation_database_system_or_source", {"category": "source"}, {"category": "bad"}),
     ("bronze.dead_letters", "dead_letter_is_open_replayed_or_given_up", {"status": "given_up"}, {"status": "lost"}),
 ]  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-Category = Literal["api", "validation", "database", "system"]
+Category = Literal["api", "validation", "database", "system", "source"]
 
 
 class LoaderError(Exception):
@@ -17,7 +17,7 @@ class RejectedError(Exception):
     Attributes:
         reason: Which rule, in words; never the content.
         category: ``api`` (the tap breaks the protocol), ``validation`` (the message cannot be read),
-            ``database`` (PostgreSQL refuses it), ``system`` (the loader fails on it).
+            ``database`` (PostgreSQL refuses it), ``system`` (the loader fails on it), ``source`` (the tap could not read it).
         stream: Stream that the message names, empty if none.
     """
 

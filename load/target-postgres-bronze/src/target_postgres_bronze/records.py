@@ -80,7 +80,7 @@ class RecordReader:
         if provenance.dead_letter and not stream.lands_letters:
             # the catalog knows the stream, so that a replay has its schema
             self._stream_id(stream, provenance.account)
-            raise RejectedError(nearest(provenance.dead_letter), "validation", stream.name)
+            raise RejectedError(nearest(provenance.dead_letter), "source", stream.name)
         content = payload.content
         ordering = _ordering(content.get(stream.replication_key)) if stream.replication_key else _NULL
         raw_id = identity.key_text(content, stream.key_properties) if provenance.raw_id is None else None
@@ -129,7 +129,7 @@ class RecordReader:
             checks.warn("dead_letter", nearest(provenance.dead_letter))
         moment = self._moment(stream, provenance, content, checks)
         declared = len(stream.checker.declared)
-        present = declared and len(content) - len(checks.undeclared)
+        present = stream.checker.count_present(content, checks.undeclared)
         fields = b"%d\t%b\t%b\t%b\t%d\t%b\t%b\t%b\t%b\t%d\t%d\t%b\t%b\n" % (
             place,
             field_of_bytes(payload.text),

@@ -53,6 +53,12 @@ class SchemaChecker:
         more = f"; {len(found) - _NAMED_RULES} more" if len(found) > _NAMED_RULES else ""
         return "; ".join(found[:_NAMED_RULES]) + more
 
+    def count_present(self, content: dict[str, Any], undeclared: list[str]) -> int:
+        """Return how many of the declared fields *content* has; *undeclared* is what `undeclared` says of it."""
+        if self._lets_in_all:
+            return len(self.declared & content.keys())
+        return len(content) - len(undeclared)
+
     def undeclared(self, content: dict[str, Any]) -> list[str]:
         """Return the names of fields that the schema does not declare; none if it lets all in."""
         if self._lets_in_all or content.keys() <= self.declared:

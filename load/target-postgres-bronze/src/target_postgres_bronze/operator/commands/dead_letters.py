@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import psycopg
     from psycopg.rows import DictRow
 
-CATEGORIES: Final = ("api", "validation", "database", "system")
+CATEGORIES: Final = ("api", "validation", "database", "system", "source")
 LIST: Final = """
     SELECT id, source, stream, category, status, reason, seen_count, first_seen_at, last_seen_at, resolution, octet_length(original) AS bytes
     FROM bronze.dead_letters
