@@ -25,7 +25,7 @@ ROOT = Path(os.environ.get("BRONZE_PROJECT") or Path(__file__).resolve().parents
 EXTRACTOR = "tap-"
 #: Schedules that Meltano runs when a person says so.
 BY_HAND = "@once"
-#: `bronze run` ends so when a run of the source is going on already.
+#: `bronze run` ends so when a run of the source is going on already, or when the source is not set up.
 BUSY = 3
 DEFAULTS = {
     "retries": 3,

@@ -6,6 +6,8 @@ import json
 import shutil
 import sqlite3
 from contextlib import closing
+from datetime import datetime, tzinfo
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -13,12 +15,11 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from target_postgres_bronze import project
-from target_postgres_bronze.operator import pgtools
+from target_postgres_bronze.operator import backups, pgtools
 from target_postgres_bronze.operator.session import OperatorError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from operating.conftest import Operator
     from target_postgres_bronze.database import Target
@@ -104,18 +105,36 @@ def test_what_was_saved_here_is_restored_on_another_server(
     assert orders("verify", "--no-archive").code == 0
 
 
-def test_backups_share_the_archive_and_keep_each_other(orders: Operator) -> None:
-    first = backup(orders)
+class Frozen(datetime):
+    """A clock that stands still."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override] # Python's stub says Self
+        """Return the same second always."""
+        return datetime(2024, 1, 31, 4, tzinfo=tz)
+
+
+def test_backups_of_the_same_second_share_the_archive_and_keep_each_other(
+    orders: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backups, "datetime", Frozen)
+    first = Path(orders("backup", "saved", "--json").json["folder"])
     archive = orders.root / "saved" / "archive" / "shop"
     times = {file.name: file.stat().st_mtime_ns for file in archive.iterdir()}
     make = orders.bronze
     orders.load(make.schema(), make.record({"id": 77}))
-    first.rename(first.with_name("older"))  # two backups within a second would have one name
-    backup(orders)
+    second = Path(orders("backup", "saved", "--json").json["folder"])
+    assert first.name == f"{orders.bronze.env['PG_DB']}-20240131T040000Z"
+    assert second.name == f"{first.name}-2"
     assert {file.name: file.stat().st_mtime_ns for file in archive.iterdir()}.items() >= times.items()
     assert len(list(archive.iterdir())) == 3
-    manifest = json.loads((orders.root / "saved" / "older" / "manifest.json").read_text())
-    assert {entry["name"]: entry["row_count"] for entry in manifest["fingerprints"]}["bronze_shop"] == 6
+    assert [_saved_rows(folder) for folder in (first, second)] == [6, 7]
+
+
+def _saved_rows(folder: Path) -> int:
+    entries = json.loads((folder / "manifest.json").read_text())["fingerprints"]
+    (count,) = (entry["row_count"] for entry in entries if entry["name"] == "bronze_shop")
+    return int(count)
 
 
 def test_a_damaged_backup_is_not_restored(orders: Operator) -> None:
@@ -285,6 +304,22 @@ def test_maintenance_makes_partitions_and_indexes_and_vacuums(orders_everywhere:
     ((table, payload),) = make.query(comment)
     assert table.endswith("Streams: orders.")
     assert "orders: id (Number of the order), at, total" in payload
+
+
+def test_an_index_twice_the_size_it_needs_is_built_anew(orders: Operator) -> None:
+    make = orders.bronze
+    make.query("CREATE TABLE bronze.swollen AS SELECT n FROM generate_series(1, 1200000) AS n")
+    make.query("CREATE INDEX swollen_by_n ON bronze.swollen (n)")
+    make.query("DELETE FROM bronze.swollen WHERE n % 6 <> 0")
+    make.query("VACUUM (ANALYZE) bronze.swollen")
+    ((before,),) = make.query("SELECT pg_relation_size('bronze.swollen_by_n')")
+    done = orders("maintain", "--json").json["done"]
+    (due,) = (step for step in done if step["relation"] == "bronze.swollen_by_n")
+    assert due["statement"] == "REINDEX INDEX CONCURRENTLY bronze.swollen_by_n"
+    ((after,),) = make.query("SELECT pg_relation_size('bronze.swollen_by_n')")
+    assert after < before / 3
+    again = orders("maintain", "--dry-run", "--json").json["done"]
+    assert [step for step in again if step["relation"] == "bronze.swollen_by_n"] == []
 
 
 def test_an_index_whose_building_was_interrupted_is_built_anew(

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 LONG = {
     ("verify",): "computing hashes",
     ("catalog", "--coverage"): "Counting",
+    ("maintain",): "Vacuuming",
+    ("rebuild", "shop", "--database", "rebuilt"): "landing 2 runs",
     ("export", "shop", "--output", "out.jsonl"): "Writing shop",
     ("backup", "saved", "--no-verify"): "Saving the database",
     ("archive-month", "shop", "2024-01"): "Writing bronze_shop_y2024m01",
@@ -58,7 +60,11 @@ def test_a_bar_moves_on_a_terminal_alone(orders: Operator, words: tuple[str, ...
     assert "\x1b" not in quiet.err + quiet.out
     if words[0] == "archive-month":
         orders(*words, "--attach")
+    if words[0] == "rebuild":
+        orders.bronze.query("DROP DATABASE rebuilt")
     (orders.root / "out.jsonl").unlink(missing_ok=True)
     shown = on_terminal(orders, *words)
     assert LONG[words] in shown
     assert "0:00:0" in shown, "the time that has passed"
+    if words[0] == "rebuild":
+        orders.bronze.query("DROP DATABASE rebuilt")

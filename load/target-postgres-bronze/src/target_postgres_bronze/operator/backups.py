@@ -65,7 +65,8 @@ def back_up(target: Target, places: Places, folder: Path, *, verify: bool) -> Pa
     with session.connected(target) as connection:
         name = connection.info.dbname
         stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-        half_made, made = folder / f".{name}-{stamp}.part", folder / f"{name}-{stamp}"
+        made = _free(folder, f"{name}-{stamp}")
+        half_made = made.with_name(f".{made.name}.part")
         major = connection.info.server_version // 10_000
         try:
             half_made.mkdir(parents=True)
@@ -100,6 +101,12 @@ def back_up(target: Target, places: Places, folder: Path, *, verify: bool) -> Pa
         finally:
             shutil.rmtree(half_made, ignore_errors=True)
     return made
+
+
+def _free(folder: Path, name: str) -> Path:
+    """Return a folder *name* that is not there: two backups may begin within one second."""
+    names = (name, *(f"{name}-{number}" for number in range(2, 100)))
+    return next(folder / free for free in names if not (folder / free).exists())
 
 
 def read_manifest(backup: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import click
 
 from target_postgres_bronze import project
 from target_postgres_bronze.operator import levels, session
+from target_postgres_bronze.operator.progress import progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,14 +62,13 @@ def command(*, dry_run: bool, as_json: bool) -> None:
         connection.commit()
         connection.autocommit = True  # VACUUM and REINDEX CONCURRENTLY take no transaction
         if not dry_run:
-            for row in session.rows(connection, SOURCES):
-                connection.execute(INDEX, [row["source"]])
-                connection.execute(DESCRIBE, [row["source"]])
-            connection.execute(PARTITIONS)
-        for due in session.rows(connection, DUE):
-            done.append(due)
-            if not dry_run:
-                connection.execute(due["statement"].encode())
+            _build(connection)
+        done += session.rows(connection, DUE)
+        if not dry_run:
+            with progress("Vacuuming, analyzing, reindexing", len(done)) as advance:
+                for due in done:
+                    connection.execute(due["statement"].encode())
+                    advance(1)
         if target.server and not dry_run:
             done.extend(_tune(connection))
         sizes = session.rows(connection, SIZES)
@@ -77,6 +77,17 @@ def command(*, dry_run: bool, as_json: bool) -> None:
         session.show_json({"done": done, "sizes": sizes, **whole})
     else:
         _show(done, sizes, whole)
+
+
+def _build(connection: psycopg.Connection[DictRow]) -> None:
+    """Build indexes and partitions that are missing, and write comments."""
+    sources = session.rows(connection, SOURCES)
+    with progress("Building what is missing", len(sources)) as advance:
+        for row in sources:
+            connection.execute(INDEX, [row["source"]])
+            connection.execute(DESCRIBE, [row["source"]])
+            advance(1)
+        connection.execute(PARTITIONS)
 
 
 def _tune(connection: psycopg.Connection[DictRow]) -> Iterator[dict[str, Any]]:

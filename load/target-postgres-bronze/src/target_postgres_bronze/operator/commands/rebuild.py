@@ -11,6 +11,7 @@ import click
 from target_postgres_bronze import project
 from target_postgres_bronze.operator import archives, loading, meltano, pgtools, session
 from target_postgres_bronze.operator.commands.backup import places
+from target_postgres_bronze.operator.progress import progress
 
 if TYPE_CHECKING:
     from target_postgres_bronze.database import Target
@@ -45,8 +46,10 @@ def command(source: str, name: str) -> None:
     _expect_nothing(target, source)
     settings, env = loading.aimed_at(target, config, project.environment(root))
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    with click.progressbar(found, label=f"{source}: {len(found)} runs", file=sys.stderr) as runs:
-        for file in runs:
+    with progress(
+        f"{source}: landing {len(found)} runs", sum(file.stat().st_size for file in found)
+    ) as advance:
+        for file in found:
             with archives.ArchiveReader(file) as messages:
                 code = loading.land(source, messages, settings, env)
             if code:
@@ -54,6 +57,7 @@ def command(source: str, name: str) -> None:
                     f"{file.name} was not landed (exit code {code}, see above). {target.display} holds a part of {source}: drop it, and "
                     "rebuild again."
                 )
+            advance(file.stat().st_size)
     with session.connected(target) as connection:
         (total,) = session.rows(connection, "SELECT * FROM bronze.fingerprint(%s)", source)
     click.echo(f"{target.display}: {total['row_count']:,} rows of {source} from {len(found):,} runs.")
