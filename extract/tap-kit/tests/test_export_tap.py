@@ -229,7 +229,13 @@ def test_links_and_hidden_files_of_a_folder_are_not_followed(
     (named / "plays_1.json").write_bytes(content(1))
     (named / "plays_9.json").symlink_to(outside / "plays_9.json")
     (named / "folder").symlink_to(outside)
-    assert moments(run(named)) == [1]
+    said = run(named)
+    assert moments(said) == [1]
+    assert said.files() == dict.fromkeys((".hidden", "folder", "plays_9.json"), "ignored") | {
+        "plays_1.json": "parsed"
+    }
+    assert not said.gaps
+    assert moments(run(named / ".hidden")) == [8]
 
 
 def test_nothing_at_the_path_is_a_sentence(run: Callable[..., Imported], tmp_path: Path) -> None:
@@ -318,15 +324,21 @@ def test_a_file_that_must_not_be_read_is_told(
     assert said.gaps == ["a.zip: permission denied. Make it readable for this user."]
 
 
-def test_a_way_of_packing_that_is_not_known_is_told(run: Callable[..., Imported], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("method", "sentence"),
+    [(98, "packed in a way that cannot be read"), (99, "locked with AES, which cannot be opened here")],
+)
+def test_a_way_of_packing_that_is_not_known_is_told(
+    method: int, sentence: str, run: Callable[..., Imported], tmp_path: Path
+) -> None:
     path = zipped(tmp_path / "a.zip", plays_1=content(1), plays_2=content(2))
     data = bytearray(path.read_bytes())
     for mark, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
-        data[data.index(mark) + offset] = 99
+        data[data.index(mark) + offset] = method
     path.write_bytes(data)
     said = run()
     assert moments(said) == [2]
-    assert "packed in a way that cannot be read" in said.gaps[0]
+    assert sentence in said.gaps[0]
 
 
 # What parsers stumble over
@@ -448,7 +460,11 @@ def test_exports_in_which_nothing_is_known_are_told_each(
     zipped(tmp_path / "a.zip", news=b"1")
     zipped(tmp_path / "b.zip", other=b"2")
     (tmp_path / "c.txt").write_bytes(b"3")
-    assert run().files() == {"a.zip/news.json": "unknown", "b.zip/other.json": "unknown", "c.txt": "unknown"}
+    said = run()
+    assert said.files() == {"a.zip/news.json": "unknown", "b.zip/other.json": "unknown", "c.txt": "unknown"}
+    assert not run(state=said.state).told("RECORD", "_files")
+    (tmp_path / "d.txt").write_bytes(b"4")
+    assert run(state=said.state).files() == {"c.txt": "unknown", "d.txt": "unknown"}
 
 
 def test_an_older_export_that_comes_later_is_marked_and_says_nothing_of_what_is_gone(

@@ -36,6 +36,9 @@ _UNPACKERS: dict[str, tuple[str, Callable[[IO[bytes]], Any]]] = {
 _TAR = re.compile(r"\.(?:tar|tgz|tbz2?|txz|tar\.(?:gz|bz2|xz))$", re.IGNORECASE)
 _SHORT = {".tgz": ".gz", ".tbz": ".bz2", ".tbz2": ".bz2", ".txz": ".xz"}
 _METHODS = {zipfile.ZIP_DEFLATED: "deflate", zipfile.ZIP_BZIP2: "bzip2", zipfile.ZIP_LZMA: "lzma"}
+_AES = 99
+"""WinZip's sign for it, in place of the method."""
+
 _UTF8_NAME = 0x800
 _MOST_MEMBERS = 1_000_000
 _LARGEST_INNER = 256 << 20
@@ -166,7 +169,7 @@ def _unfolded(members: Iterator[Member], password: bytes | None) -> Iterator[Mem
                 with told(member.path):
                     found = list(_zip_members(held, member.path, f"{member.name}/", size, password))
             except LockedError as error:
-                member.locked = str(error)
+                member.refused, member.locked = str(error), True
             except MemberError as error:
                 member.damage = str(error)
             held.close()
@@ -192,6 +195,8 @@ def _zip_time(info: zipfile.ZipInfo) -> str | None:
 def _refused_zip(info: zipfile.ZipInfo) -> str:
     if stat.S_ISLNK(info.external_attr >> 16):
         return "a symbolic link"
+    if info.compress_type == _AES:
+        return "locked with AES, which cannot be opened here. Unpack it by hand"
     if info.file_size > FREE + LARGEST_RATIO * info.compress_size:
         return f"unpacks to more than {LARGEST_RATIO} times its size, as a zip bomb does"
     return ""

@@ -33,7 +33,7 @@ def find_exports(path: Path, password: str | None) -> tuple[list[Export], list[t
         The exports, and for each file that could not be opened its path and the error.
     """
     base = path if path.is_dir() else path.parent
-    files = _files(path) if path.is_dir() else _with_its_set(path)
+    files, left = _files(path) if path.is_dir() else (_with_its_set(path), [])
     key = password.encode() if password else None
     exports: list[Export] = []
     failures: list[tuple[str, MemberError]] = []
@@ -47,6 +47,10 @@ def find_exports(path: Path, password: str | None) -> tuple[list[Export], list[t
         except MemberError as error:
             failures.append((label, error))
     if loose:
+        loose += [
+            Member(name, name, partial(_left_alone, name), refused=reason, ignored=True)
+            for name, reason in left
+        ]
         exports.append(Export(path=path.name or str(path), members=loose))
     for export in exports:
         for member in export.members:
@@ -63,14 +67,31 @@ def _with_its_set(file: Path) -> list[Path]:
     return next((group for group in groups.values() if file in group), [file])
 
 
-def _files(folder: Path) -> list[Path]:
-    """List the files below *folder* in the order of their names; hidden ones and links are left alone."""
+def _files(folder: Path) -> tuple[list[Path], list[tuple[str, str]]]:
+    """List the files below *folder* in the order of their names, and what is left alone, from the folder on, with the reason."""
     found: list[Path] = []
+    left: list[tuple[str, str]] = []
     for place, folders, names in os.walk(folder, followlinks=False):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        here = [Path(place, name) for name in sorted(names) if not name.startswith(".")]
-        found += [file for file in here if file.is_file() and not file.is_symlink()]
-    return found
+        entries = {name: _why_left(Path(place, name)) for name in sorted((*folders, *names))}
+        left += [
+            (Path(place, name).relative_to(folder).as_posix(), why) for name, why in entries.items() if why
+        ]
+        folders[:] = [name for name in sorted(folders) if not entries[name]]
+        found += [Path(place, name) for name in sorted(names) if not entries[name]]
+    return found, left
+
+
+def _why_left(path: Path) -> str:
+    """Tell why something in a folder is not looked at; empty where it is."""
+    if path.is_symlink():
+        return "a symbolic link, which is not followed"
+    if path.name.startswith("."):
+        return "hidden; name it as the path to have it read"
+    return "" if path.is_file() or path.is_dir() else "no file"
+
+
+def _left_alone(name: str) -> IO[bytes]:
+    raise MemberError(f"{name}: left alone.")
 
 
 def _grouped(files: list[Path], base: Path) -> dict[str, list[Path]]:

@@ -129,7 +129,8 @@ class Member:
         modified: When it was changed, as the archive or the folder says, ISO 8601; informative.
         compression: Such as ``deflate``; None where it is stored as it is.
         refused: Why it must not be read, if so.
-        locked: Why it cannot be looked into today, if so.
+        ignored: That is on purpose, and no gap.
+        locked: That is so today alone, and the next run tries again.
         export: The export that it belongs to.
         digest: SHA-256 of its bytes, once they have been read (`hash_content`).
         damage: What went wrong while they were.
@@ -145,7 +146,8 @@ class Member:
     modified: str | None = None
     compression: str | None = None
     refused: str = ""
-    locked: str = ""
+    ignored: bool = False
+    locked: bool = False
     export: Export | None = None
     digest: str = ""
     damage: str = ""

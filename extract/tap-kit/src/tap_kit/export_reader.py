@@ -194,7 +194,7 @@ class ExportReader:
         self._tell_unknown(plan)
         self._hash_members(plan)
         if not plan.parsed:
-            return plan
+            return self._plan_of_nothing(plan)
         plan.content = self._seen.key(sorted(member.digest for member, _ in plan.parsed))
         if plan.content in self._seen:
             self._log.info("%s: its content has been read before.", export.path)
@@ -204,16 +204,24 @@ class ExportReader:
         plan.keys.append(plan.content)
         return plan
 
+    def _plan_of_nothing(self, plan: Plan) -> Plan | None:
+        """Have what an export without a readable file holds told once, by the names; None: it has been."""
+        key = self._seen.key(sorted(f"{member.name} {status}" for member, status, _ in plan.told))
+        if key in self._seen:
+            return None
+        plan.keys.append(key)
+        return plan
+
     def _classify(self, member: Member, plan: Plan) -> None:
         """Put a member among those that are read, or say why it is not."""
         if member.damage:
             self._report(member.damage)
             plan.told.append((member, "damaged", member.damage))
         elif member.locked:
-            self._report(member.locked)
-            plan.told.append((member, "locked", member.locked))
-        elif LITTER.search(member.name):
-            plan.told.append((member, "ignored", "left behind by an operating system"))
+            self._report(member.refused)
+            plan.told.append((member, "locked", member.refused))
+        elif member.ignored or LITTER.search(member.name):
+            plan.told.append((member, "ignored", member.refused or "left behind by an operating system"))
         elif member.refused:
             self._report(f"{member.path}: not read: {member.refused}.")
             plan.told.append((member, "refused", member.refused))
