@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
+from target_postgres_bronze.ahead import Ahead
 from target_postgres_bronze.batch import Batch, Letter, Origin, Part, Row, halves, split_by_months
 from target_postgres_bronze.books import Figures, letter_row
 from target_postgres_bronze.errors import LoaderError, RejectedError
 from target_postgres_bronze.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import date, datetime
 
     from target_postgres_bronze.session import Session
@@ -48,6 +49,11 @@ _INDEX_PARTITIONS: Final = b"CALL bronze.index_partitions(%s)"
 _DESCRIBE_SOURCE: Final = (
     "SELECT bronze.describe_source(%s) WHERE EXISTS ("
     "SELECT FROM bronze.schemas AS s INNER JOIN bronze.runs AS r ON r.source = s.source AND s.first_seen_at >= r.started_at WHERE r.run_id = %s)"
+)
+_COPY_STAGE: Final = "COPY bronze_stage FROM STDIN"
+#: What was staged before it was judged, and is known.
+_UNSTAGE_KNOWN: Final = (
+    "DELETE FROM bronze_stage AS s WHERE NOT EXISTS (SELECT FROM bronze_verdict AS v WHERE v.ord = s.ord)"
 )
 _NAME_RUN: Final = "SELECT set_config('bronze.run_id', %s, false)"
 #: PostgreSQL's errors that are a record's fault.
@@ -104,6 +110,7 @@ class Lander:
         self._run = run
         self._after = after
         self._unit = 0
+        self._ahead = Ahead(self._connect_ahead, self._stage_ahead)
         self._partitions: set[date] = set()
         self._made: set[date] = set()
         self._watched: set[int] = set()
@@ -177,6 +184,25 @@ class Lander:
         self.has_records |= row[1] > 0
         return int(row[0])
 
+    def begin(self, batch: Batch) -> None:
+        """Begin with *batch* while the one before it lands, where that helps: if its rows are made and it is mostly news."""
+        part = batch.parts[0]
+        # what is seen of a watched stream is noted on the first connection
+        if batch.makes_rows and part.incoming and not self._watched:
+            self._ahead.start(part)
+
+    def _connect_ahead(self) -> psycopg.Connection[Any] | None:
+        connection = self._session.second()
+        if connection is not None:
+            connection.execute(_NAME_RUN, [self._run.run_id])
+            connection.autocommit = False
+        return connection
+
+    def _stage_ahead(self, connection: psycopg.Connection[Any], part: Part) -> None:
+        cursor = connection.cursor()
+        _send(cursor, part)
+        _copy(cursor, _COPY_STAGE, b"".join([row.fields for row in part.rows if row]))
+
     def land(self, batch: Batch, make_row: Callable[[Origin], Row]) -> float:
         """Commit everything in *batch*, rejected lines included.
 
@@ -211,8 +237,13 @@ class Lander:
 
         A record that PostgreSQL refuses is found by halves and becomes a dead letter.
         """
+        done: list[int] = []
         try:
-            return self._commit(partial(self._write_part, part, make_row))
+            if (connection := self._ahead.take(part)) is not None and self._commit_ahead(
+                connection, part, make_row, done
+            ):
+                return done[-1]
+            return self._commit(partial(self._write_part, part, make_row), done)
         except _TooManyMonthsError:
             part.rows = [row or make_row(origin) for row, origin in zip(part.rows, part.origins, strict=True)]
             return sum(self._land_part(piece, make_row) for piece in split_by_months(part, _MONTHS_AT_ONCE))
@@ -226,10 +257,36 @@ class Lander:
             self._add_letter(Letter(line, position, RejectedError(_refusal(error), "database", stream.name)))
             return self._land_part(Part(), make_row)
 
-    def _commit(self, write: Callable[[psycopg.Connection[Any]], int]) -> int:
-        """Do *write* in a transaction of its own, numbered; done again only where the commit did not go through."""
+    def _commit_ahead(
+        self,
+        connection: psycopg.Connection[Any],
+        part: Part,
+        make_row: Callable[[Origin], Row],
+        done: list[int],
+    ) -> bool:
+        """Land *part*, which is staged on *connection*; whether that went well. *done* gets how many of its records were news."""
+        self._made.clear()
+        try:
+            connection.execute(_BEGIN_PART, [_STEPS])
+            done.append(self._write_part(part, make_row, connection, is_staged=True))
+            self.before_commit()
+            connection.commit()
+        except (psycopg.Error, _TooManyMonthsError):
+            return False
+        finally:
+            self._ahead.give_back(connection)
+        self._committed()
+        return True
+
+    def _commit(self, write: Callable[[psycopg.Connection[Any]], int], done: Iterable[int] = ()) -> int:
+        """Do *write* in a transaction of its own, numbered; done again only where the commit did not go through.
+
+        Args:
+            write: Gives how many records were news.
+            done: The same, of an attempt on another connection whose commit may have gone through.
+        """
         unit = self._unit + 1
-        results: list[int] = []
+        results = list(done)
 
         def attempt(connection: psycopg.Connection[Any]) -> int:
             # the connection may have broken after the commit
@@ -242,25 +299,30 @@ class Lander:
             return results[-1]
 
         result = self._session.run(attempt)
-        self._unit = unit
+        self._committed()
+        return result
+
+    def _committed(self) -> None:
+        self._unit += 1
         self._figures = Figures()
         self._partitions |= self._made
         self._made.clear()
-        return result
 
     def _write_part(
-        self, part: Part, make_row: Callable[[Origin], Row], connection: psycopg.Connection[Any]
+        self,
+        part: Part,
+        make_row: Callable[[Origin], Row],
+        connection: psycopg.Connection[Any],
+        *,
+        is_staged: bool = False,
     ) -> int:
         cursor = connection.cursor(binary=True)
         read = part.streams()
         known: Counter[str] = Counter()
         news: list[int] = []
         if part.incoming:
-            _copy(
-                cursor,
-                "COPY bronze_incoming FROM STDIN",
-                "".join(part.incoming).encode("utf-8", "replace"),
-            )
+            if not is_staged:
+                _send(cursor, part)
             cursor.execute("SELECT bronze.judge(%s, %s::integer[])", [self._run.source, list(self._watched)])
             news = _value(cursor.fetchone())
             if part.places:
@@ -269,7 +331,12 @@ class Lander:
                 known = read.copy()
                 known.subtract(Counter(part.origins[place][1].name for place in news))
         if news:
-            self._stage(cursor, part, news, make_row)
+            rows = [part.rows[place] or make_row(part.origins[place]) for place in news]
+            self._make_partitions(cursor, {row.month for row in rows})
+            if not is_staged:
+                _copy(cursor, _COPY_STAGE, b"".join([row.fields for row in rows]))
+            elif known:
+                cursor.execute(_UNSTAGE_KNOWN)
             for name, text in self._after:
                 _run_hook(connection, name, text)
             landed = _value(
@@ -283,19 +350,13 @@ class Lander:
         self._keep_books(cursor, read, known)
         return len(news)
 
-    def _stage(
-        self, cursor: psycopg.Cursor[Any], part: Part, news: list[int], make_row: Callable[[Origin], Row]
-    ) -> None:
-        """Send the rows of the news, and make the partitions in which they land."""
-        rows = [part.rows[place] or make_row(part.origins[place]) for place in news]
-        months = {row.month for row in rows}
+    def _make_partitions(self, cursor: psycopg.Cursor[Any], months: set[date | None]) -> None:
         if len(months) > _MONTHS_AT_ONCE:
             raise _TooManyMonthsError
         for month in months:
             if month not in self._partitions:
                 cursor.execute(_MAKE_PARTITION, [month, self._run.source])
                 self._made.add(_value(cursor.fetchone()))
-        _copy(cursor, "COPY bronze_stage FROM STDIN", b"".join([row.fields for row in rows]))
 
     def _keep_books(self, cursor: psycopg.Cursor[Any], read: Counter[str], known: Counter[str]) -> None:
         figures = self._figures
@@ -392,12 +453,25 @@ class Lander:
                 "SELECT bronze.end_run(%s, %s, %s)", [self._run.run_id, status, reason]
             )
         )
+        self._close()
+
+    def _close(self) -> None:
+        self._ahead.close()
         self._session.close()
 
     def abandon(self, reason: str) -> None:
         """Close the books of a run that cannot go on, on the connection that is there."""
-        self._session.open().execute("SELECT bronze.end_run(%s, 'failed', %s)", [self._run.run_id, reason])
-        self._session.close()
+        try:
+            self._session.open().execute(
+                "SELECT bronze.end_run(%s, 'failed', %s)", [self._run.run_id, reason]
+            )
+        finally:
+            self._close()
+
+
+def _send(cursor: psycopg.Cursor[Any], part: Part) -> None:
+    """Send keys and hashes."""
+    _copy(cursor, "COPY bronze_incoming FROM STDIN", "".join(part.incoming).encode("utf-8", "replace"))
 
 
 def _copy(cursor: psycopg.Cursor[Any], statement: str, rows: bytes) -> None:

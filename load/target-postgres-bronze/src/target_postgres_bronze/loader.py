@@ -120,6 +120,8 @@ class Loader:
         self._waiting_since = None
         if self._batch.is_empty:
             return
+        if self._worker.is_busy:
+            self._lander.begin(self._batch)
         self._worker.start(partial(self._commit, self._batch, self._unsaved))
         self._unsaved = []
         self._batch = Batch(makes_rows=self._share_of_news > _MOSTLY_KNOWN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psycopg
@@ -132,16 +133,29 @@ class Session:
                 )
             time.sleep(min(left, _TICK))
 
+    def second(self) -> psycopg.Connection[Any] | None:
+        """Return another connection like the first, outside a transaction; None where the server does not let us have one."""
+        if self._target is None:
+            return None
+        connection = None
+        try:
+            connection = self._target.connect(autocommit=True, prepare_threshold=2)
+            self._prepare(connection, self._target)
+        except (psycopg.Error, DatabaseError) as error:
+            if connection is not None:
+                connection.close()
+            log.info("A second connection was of no use (%s); the first does it alone.", type(error).__name__)
+            return None
+        return connection
+
     def beside(self, statement: bytes, values: list[Any]) -> None:
         """Do *statement* on a second connection, where the server lets us have one; what it does must be optional."""
-        if self._target is None:
+        if (connection := self.second()) is None:
             return
         try:
-            with self._target.connect(autocommit=True) as connection:
-                for setting in _SETTINGS:
-                    connection.execute(setting.encode())
+            with closing(connection):
                 connection.execute(statement, values)
-        except (psycopg.Error, DatabaseError) as error:
+        except psycopg.Error as error:
             log.info("A second connection was of no use (%s); the first does it alone.", type(error).__name__)
 
     def close(self) -> None:

@@ -20,6 +20,11 @@ class Worker(Generic[T]):
         self._result: T | None = None
         self._error: BaseException | None = None
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a job is being done."""
+        return self._thread is not None and self._thread.is_alive()
+
     def start(self, job: Callable[[], T]) -> None:
         """Wait for the job before, then begin *job*."""
         self.wait()

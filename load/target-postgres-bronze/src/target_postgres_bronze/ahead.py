@@ -1,0 +1,79 @@
+"""Stages a part on a connection of its own while the one before it lands on another: both processors have work."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from target_postgres_bronze.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_postgres_bronze.batch import Part
+
+    Connection = psycopg.Connection[Any]
+
+
+class Ahead:
+    """One part ahead at most. What cannot be staged ahead is staged where it lands; nothing depends on it."""
+
+    def __init__(
+        self, connect: Callable[[], Connection | None], stage: Callable[[Connection, Part], None]
+    ) -> None:
+        """Connect when there is something to stage.
+
+        Args:
+            connect: Gives a connection with the loader's temporary tables, or None where the server has none for us.
+            stage: Sends a part over it, in a transaction.
+        """
+        self._connect = connect
+        self._stage = stage
+        self._worker: Worker[Connection | None] = Worker()
+        self._part: Part | None = None
+        self._idle: list[Connection] = []
+        self._is_of_use = True
+
+    def start(self, part: Part) -> None:
+        """Begin to stage *part*, unless the one before it was not taken yet."""
+        if self._part is None and self._is_of_use:
+            self._part = part
+            self._worker.start(partial(self._send, part))
+
+    def take(self, part: Part) -> Connection | None:
+        """Return the connection on which *part* is staged, in a transaction to commit; None if it is staged on none."""
+        if self._part is not part:
+            return None
+        connection = self._worker.wait()
+        self._part = None
+        return connection
+
+    def give_back(self, connection: Connection) -> None:
+        """Take a connection back; what was not committed is undone."""
+        try:
+            connection.rollback()
+            self._idle.append(connection)
+        except psycopg.Error:
+            connection.close()
+
+    def close(self) -> None:
+        """Close the connections; what is staged and was not taken is undone."""
+        if self._part is not None and (connection := self.take(self._part)) is not None:
+            connection.close()
+        for connection in self._idle:
+            connection.close()
+
+    def _send(self, part: Part) -> Connection | None:
+        connection = self._idle.pop() if self._idle else self._connect()
+        if connection is None:
+            self._is_of_use = False
+            return None
+        try:
+            self._stage(connection, part)
+        except psycopg.Error:
+            # a record that PostgreSQL refuses is found where the part lands
+            self.give_back(connection)
+            return None
+        return connection
