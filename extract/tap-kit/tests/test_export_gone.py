@@ -114,6 +114,16 @@ def test_a_newer_export_without_a_stream_leaves_its_end_to_the_one_before(
     assert not run(state=said.state).told("RECORD", "lists")
 
 
+def test_equal_records_that_come_once_more_for_that_are_the_same(
+    run: Callable[..., Imported], tmp_path: Path
+) -> None:
+    exported(tmp_path, 2021, lists=[7, 7, 8])
+    exported(tmp_path, 2022, plays=[2])
+    said = run()
+    assert len(said.told("RECORD", "lists")) == 6
+    assert len(said.identities("lists")) == 3
+
+
 def test_an_export_is_remembered_only_when_it_has_ended_what_it_ends(
     run: Callable[..., Imported], tmp_path: Path
 ) -> None:

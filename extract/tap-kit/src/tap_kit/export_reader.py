@@ -138,9 +138,12 @@ class ExportReader:
         Args:
             member: The member.
             rule: What reads it.
-            only: Streams whose records are wanted; None: all.
+            only: Streams whose records are wanted once more; None: all for the first time.
         """
-        sending = Sending(self._tap, self._streams, self._provenance(member, rule), member, only)
+        provenance = self._provenance(member, rule)
+        if only is not None:
+            del provenance["file_hash"]  # a target numbers equal records within it, and is to begin anew
+        sending = Sending(self._tap, self._streams, provenance, member, only)
         status, reason = "parsed", ""
         try:
             sending.run(rule)
