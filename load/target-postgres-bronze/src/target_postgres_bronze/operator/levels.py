@@ -39,9 +39,11 @@ INTERVAL: Final = ("SELECT %s::interval", "an interval, such as 30 minutes or 2 
 SIZE: Final = ("SELECT pg_size_bytes(%s)", "a size, such as 200 GB, or null")
 #: When each source last began a run that succeeded; for one that never did, when it was made.
 LAST_STARTS: Final = """
-    SELECT s.source, coalesce(max(r.started_at), s.created_at) AS last_start
-    FROM bronze.sources AS s LEFT JOIN bronze.runs AS r ON r.source = s.source AND r.status = 'succeeded'
-    GROUP BY s.source, s.created_at
+    SELECT s.source, coalesce(
+        (SELECT r.started_at FROM bronze.runs AS r WHERE r.source = s.source AND r.status = 'succeeded' ORDER BY r.started_at DESC LIMIT 1),
+        s.created_at
+    ) AS last_start
+    FROM bronze.sources AS s
 """
 
 
