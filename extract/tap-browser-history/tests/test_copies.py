@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import shutil
@@ -9,11 +10,13 @@ import sqlite3
 import zipfile
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 from browsers import JUNE, QUTEBROWSER, Chromium, Database
+
+from tap_browser_history import snapshot
 
 if TYPE_CHECKING:
     from conftest import Run, Runner
@@ -37,6 +40,7 @@ def laptop(tmp_path: Path) -> Path:
     Database(folder / "Default" / "Cookies", "CREATE TABLE cookies (value TEXT);")
     Database(folder / "Default" / "heavy_ad.db", "CREATE TABLE ads (value TEXT);")
     (folder / "Default" / "notes.odt").write_bytes(b"?")
+    (folder / "Default" / "AccountBookmarks").write_text("{}")
     return folder
 
 
@@ -64,6 +68,7 @@ def test_a_profiles_folder_gives_history_and_bookmarks_and_tells_what_it_leaves(
         "Cookies": "ignored",
         "heavy_ad.db": "ignored",
         "notes.odt": "unknown",
+        "AccountBookmarks": "unknown",
     }
     assert all(record["reason"] for record in outcome.records("_files") if record["status"] != "parsed")
     assert outcome.gaps == []
@@ -200,6 +205,41 @@ def test_a_database_that_is_damaged_or_none_costs_itself_alone(run: Runner, tmp_
     assert damaged.startswith("b/History is damaged")
     assert encrypted.startswith("c/History is no SQLite database, or encrypted")
     assert other.startswith("d/History is a database, but of no browser known here")
+
+
+def test_a_database_that_is_written_while_it_is_read_is_tried_again(
+    run: Runner, laptop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = snapshot._described
+    with monkeypatch.context() as patched:
+        patched.setattr(snapshot, "_described", lambda name, copy: ("0" * 64, really(name, copy)[1]))
+        first = run(path=str(laptop))
+    second = run(path=str(laptop), state=first.state)
+
+    assert statuses(first)["History"] == "locked"
+    assert "Default/History changes while it is read. Close the browser" in first.gaps[0]
+    assert len(second.records("chromium_visits")) == 1
+
+
+def test_a_disk_that_is_full_is_told_and_the_copy_tried_again(
+    run: Runner, laptop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = Path.open
+
+    def full(path: Path, mode: str = "r", *more: Any) -> Any:
+        if path.name == "copy.sqlite" and "w" in mode:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return really(path, mode, *more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", full)
+        first = run(path=str(laptop))
+
+    assert statuses(first)["History"] == "locked"
+    assert first.gaps[0] == (
+        "Default/History cannot be copied: No space left on device. Check the disk and its free space."
+    )
+    assert len(run(path=str(laptop), state=first.state).records("chromium_visits")) == 1
 
 
 def test_bookmarks_that_are_damaged_cost_themselves_alone(run: Runner, laptop: Path) -> None:

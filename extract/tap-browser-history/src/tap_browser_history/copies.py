@@ -49,7 +49,7 @@ _CHROMIUM = (
     r"network persistent state|reporting and nel|(current|last) (session|tabs|version|browser)|first run|readme|lock|log(\.old)?",
     r"current|manifest-\d+|\d+\.(log|ldb|sst)|sct auditing pending reports|affiliation database|bookmarkmergedsurfaceordering",
     r"translate ranker model|preferredapps|variations|servercertificate|mediadevicesalts|google profile\.ico|[^/]*\.(pma|pb|png)",
-    r"singleton(lock|cookie|socket)|accountbookmarks",
+    r"singleton(lock|cookie|socket)",
 )
 _FIREFOX = (
     r"(prefs|user)\.js|(cert|key)\d\.db|pkcs11\.txt|(compatibility|profiles|installs)\.ini|\.?parent-?\.?lock|lock|alternateservices\.(bin|txt)",
