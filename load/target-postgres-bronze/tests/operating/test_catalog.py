@@ -80,6 +80,16 @@ def test_a_source_of_which_nothing_is_here_is_a_sentence(orders: Operator) -> No
     assert orders("catalog", "shop", "--changes").code == 0, "a source whose schema never changed"
 
 
+def test_a_layout_of_an_earlier_version_is_told_as_such(orders: Operator) -> None:
+    orders.bronze.query("DROP VIEW bronze.gaps")
+    answer = orders("catalog", "--gaps")
+    assert answer.code == 1
+    assert (
+        'the layout is not this version\'s (relation "bronze.gaps" does not exist). The next run'
+        in answer.err
+    )
+
+
 def test_the_catalog_is_a_table_for_people(orders: Operator) -> None:
     shown = orders("catalog").out
     row = next(line for line in shown.splitlines() if "orders" in line)

@@ -343,6 +343,9 @@ def test_a_signal_stops_what_runs_and_begins_nothing_more(
     stopper.join()
     assert answer.code == 1
     assert runs.read_text().splitlines()[-1] == "tap-shop is stopped"
+    first, *others = answer.err.splitlines()
+    assert first == "shop: stopped; what had landed is safe, and the next run goes on from there"
+    assert others[-1] == "two_words: not begun"
 
 
 def test_runs_of_the_whole_project_wait_for_room(project: Operator, runs: Path) -> None:

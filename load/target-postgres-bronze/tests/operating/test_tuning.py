@@ -51,7 +51,7 @@ def test_memory_follows_the_machine_where_nobody_has_set_it(own: str) -> None:
     said = maintain()
     total = psutil.virtual_memory().total // 2**20
     with psycopg.connect(own) as connection:
-        found = dict(connection.execute(SET).fetchall())
+        found: dict[str, str] = dict(connection.execute(SET).fetchall())
     assert found == {
         "effective_cache_size": f"{min(total // 2, 65536)}MB",
         "maintenance_work_mem": "48MB",

@@ -91,7 +91,9 @@ class SourceRun:
         self.seconds = time.monotonic() - self._begun
         if self._process is None or self._process.poll() is None:
             return
-        self.outcome = FAILED if self._process.returncode else SUCCEEDED
+        self.outcome = SUCCEEDED
+        if self._process.returncode:
+            self.outcome = STOPPED if self._is_stopping else FAILED
         with self.log.open("rb") as log:
             log.seek(self._log_start)
             text = log.read().decode(errors="replace")
@@ -142,6 +144,7 @@ def run_all(
             time.sleep(TICK if going or waiting else 0)
         for run in waiting:
             run.outcome = STOPPED
+            show(run)
     return runs
 
 

@@ -58,15 +58,27 @@ def connected(meant: database.Target | None = None) -> Iterator[psycopg.Connecti
         psycopg.errors.InvalidSchemaName,
         psycopg.errors.UndefinedFunction,
     ) as error:
-        raise OperatorError(
-            f"{meant.display}: nothing has landed here yet. Run a pipeline (meltano run tap-git target-postgres), or "
-            "./bronze demo; the first run makes the tables."
-        ) from error
+        raise OperatorError(f"{meant.display}: {_lacks(meant, error)}") from error
     except psycopg.Error as error:
         said = error.diag.message_primary or type(error).__name__
         raise OperatorError(
             f"{meant.display}: the database refused ({error.sqlstate or 'no answer'}): {said}"
         ) from error
+
+
+def _lacks(meant: database.Target, error: psycopg.Error) -> str:
+    """Return why something is not there: no layout yet, or one of an earlier version, as after an update of the project."""
+    with meant.connect(autocommit=True) as connection:
+        found = connection.execute("SELECT to_regnamespace('bronze') IS NOT NULL").fetchone()
+    if found == (True,):
+        return (
+            f"the layout is not this version's ({error.diag.message_primary}). The next run of a pipeline brings it up to date: ./bronze run "
+            "SOURCE."
+        )
+    return (
+        "nothing has landed here yet. Run a pipeline (meltano run tap-git target-postgres), or ./bronze demo; the first run makes the "
+        "tables."
+    )
 
 
 def rows(connection: psycopg.Connection[DictRow], query: QueryNoTemplate, *values: Any) -> list[DictRow]:

@@ -22,7 +22,7 @@ WORDS: Final = {
     running.SUCCEEDED: "succeeded",
     running.FAILED: "failed",
     running.BUSY: "left out: a run of it is going on",
-    running.STOPPED: "not begun",
+    running.STOPPED: "stopped; what had landed is safe, and the next run goes on from there",
     running.IDLE: "left out, as it is not set up",
 }
 
@@ -113,6 +113,9 @@ class _Screen:
     def _end(self, run: running.SourceRun) -> None:
         if self._progress and run.source in self._lines:
             self._progress.remove_task(self._lines[run.source])
+        if run.outcome == running.STOPPED and not run.seconds:
+            self._console.print(f"{run.source}: not begun", markup=False)
+            return
         took = f" in {run.seconds:.0f} s" if run.outcome in {running.SUCCEEDED, running.FAILED} else ""
         see = f" (see {run.log})" if run.outcome == running.FAILED else ""
         self._console.print(f"{run.source}: {WORDS[run.outcome]}{took}{see}", markup=False)
