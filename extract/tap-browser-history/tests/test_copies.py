@@ -226,10 +226,10 @@ def test_a_disk_that_is_full_is_told_and_the_copy_tried_again(
 ) -> None:
     really = Path.open
 
-    def full(path: Path, mode: str = "r", *more: Any) -> Any:
+    def full(path: Path, mode: str = "r", **more: Any) -> Any:
         if path.name == "copy.sqlite" and "w" in mode:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return really(path, mode, *more)
+        return really(path, mode, **more)
 
     with monkeypatch.context() as patched:
         patched.setattr(Path, "open", full)
