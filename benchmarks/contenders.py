@@ -164,7 +164,8 @@ def _singer_peer(
 def _dlt_peer(python: Path) -> Callable[[Server, str, Path, int], Result]:
     def run(server: Server, conninfo: str, messages: Path, records: int) -> Result:
         database = psycopg.conninfo.conninfo_to_dict(conninfo)["dbname"]
-        url = f"postgresql://{server.user}@/{database}?host={server.socket_dir}&port={server.port}"
+        # dlt wants a host and a password; libpq takes the socket in their place
+        url = f"postgresql://{server.user}:x@localhost/{database}?host={server.socket_dir}&port={server.port}"
         script = Path(__file__).with_name("dlt_load.py")
         return _measure(
             server,

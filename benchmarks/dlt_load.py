@@ -2,7 +2,11 @@
 
 import io
 import json
+import os
 import sys
+import tempfile
+
+os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
 
 import dlt
 import pyarrow.json
@@ -27,8 +31,14 @@ def main() -> None:
     for name in nested:
         column = pyarrow.array([json.dumps(value) for value in table.column(name).to_pylist()])
         table = table.set_column(table.schema.get_field_index(name), name, column)
-    pipeline = dlt.pipeline("benchmark", destination=dlt.destinations.postgres(url), dataset_name="benchmark")
-    pipeline.run(table, table_name="records", write_disposition="append", loader_file_format="parquet")
+    with tempfile.TemporaryDirectory() as folder:
+        pipeline = dlt.pipeline(
+            "benchmark",
+            pipelines_dir=folder,
+            destination=dlt.destinations.postgres(url),
+            dataset_name="benchmark",
+        )
+        pipeline.run(table, table_name="records", write_disposition="append", loader_file_format="parquet")
 
 
 if __name__ == "__main__":
