@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from target_postgres_bronze.operator import archives
+from target_postgres_bronze.operator import archives, loading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -231,3 +231,15 @@ def test_any_history_agrees_with_itself_and_is_rebuilt(
     assert operator("verify").code == 0, operator("verify").out
     assert make.query("SELECT id FROM bronze_shop_current ORDER BY id") == make.query(CURRENT)
     assert rebuilt() == make.query(CONTENT)
+
+
+def test_a_rebuild_that_fails_leaves_no_half_database(
+    orders: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "land", lambda *_arguments: 130)
+    answer = orders("rebuild", "shop", "--database", "half_rebuilt")
+    assert answer.code == 1
+    assert "was not landed (exit code 130, see above)" in answer.err
+    assert "database half_rebuilt beside" in answer.err
+    assert "was removed again" in answer.err
+    assert orders.bronze.query("SELECT FROM pg_database WHERE datname = 'half_rebuilt'") == []

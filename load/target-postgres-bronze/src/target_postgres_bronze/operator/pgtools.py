@@ -12,6 +12,8 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import click
+
 from target_postgres_bronze import embedded
 from target_postgres_bronze.operator import libpq
 from target_postgres_bronze.operator.session import OperatorError
@@ -181,6 +183,17 @@ def create(target: Target, name: str) -> Target:
             f"{target.display}: the user may not make the database {name}. Grant it CREATEDB (ALTER ROLE … CREATEDB)."
         ) from None
     return sibling(target, name)
+
+
+@contextlib.contextmanager
+def whole_or_removed(made: Target) -> Iterator[None]:
+    """Remove the database *made* again, and say so, when what fills it fails or is interrupted: no part shall pass for the whole."""
+    try:
+        yield
+    except BaseException:
+        drop(made)
+        click.echo(f"The {made.display} was removed again.", err=True)
+        raise
 
 
 def drop(made: Target) -> None:

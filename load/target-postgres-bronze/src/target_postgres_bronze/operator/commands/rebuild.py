@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +15,8 @@ from target_postgres_bronze.operator.commands.backup import places
 from target_postgres_bronze.operator.progress import progress
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from target_postgres_bronze.database import Target
 
 
@@ -46,21 +49,27 @@ def command(source: str, name: str) -> None:
     _expect_nothing(target, source)
     settings, env = loading.aimed_at(target, config, project.environment(root))
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    with progress(
-        f"{source}: landing {len(found)} runs", sum(file.stat().st_size for file in found)
-    ) as advance:
+    with contextlib.nullcontext() if exists else pgtools.whole_or_removed(target):
+        _land(source, found, settings, env, target)
+    with session.connected(target) as connection:
+        (total,) = session.rows(connection, "SELECT * FROM bronze.fingerprint(%s)", source)
+    click.echo(f"{target.display}: {total['row_count']:,} rows of {source} from {len(found):,} runs.")
+
+
+def _land(
+    source: str, found: list[Path], settings: dict[str, Any], env: dict[str, str], target: Target
+) -> None:
+    size = sum(file.stat().st_size for file in found)
+    with progress(f"{source}: landing {len(found)} runs", size) as advance:
         for file in found:
             with archives.ArchiveReader(file) as messages:
                 code = loading.land(source, messages, settings, env)
             if code:
                 raise session.OperatorError(
-                    f"{file.name} was not landed (exit code {code}, see above). {target.display} holds a part of {source}: drop it, and "
-                    "rebuild again."
+                    f"{file.name} was not landed (exit code {code}, see above), so that {target.display} has no whole {source}. Correct "
+                    "that, and rebuild into a new database."
                 )
             advance(file.stat().st_size)
-    with session.connected(target) as connection:
-        (total,) = session.rows(connection, "SELECT * FROM bronze.fingerprint(%s)", source)
-    click.echo(f"{target.display}: {total['row_count']:,} rows of {source} from {len(found):,} runs.")
 
 
 def _expect_nothing(target: Target, source: str) -> None:

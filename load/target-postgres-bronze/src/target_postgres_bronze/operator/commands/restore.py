@@ -47,7 +47,7 @@ def command(backup: Path, name: str | None, *, with_archive: bool, with_state: b
         target = pgtools.create(target, name)
     else:
         _expect_empty(target)
-    with _whole_or_told(target, made_anew=name is not None):
+    with pgtools.whole_or_removed(target) if name else _told(target):
         backups.load_dump(target, backup, manifest["fingerprints"], major)
     click.echo(f"{target.display}: restored, every row is as it was saved.")
     there = places(root)
@@ -69,20 +69,16 @@ def command(backup: Path, name: str | None, *, with_archive: bool, with_state: b
 
 
 @contextlib.contextmanager
-def _whole_or_told(target: database.Target, *, made_anew: bool) -> Iterator[None]:
-    """Let no part of a restore pass for the whole when it fails or is interrupted."""
+def _told(target: database.Target) -> Iterator[None]:
+    """Say so when a part of a restore is left in the project's own database, which is not removed."""
     try:
         yield
     except BaseException:
-        if made_anew:
-            pgtools.drop(target)
-            click.echo(f"The {target.display} was removed again.", err=True)
-        else:
-            click.echo(
-                f"{target.display} holds a part of the backup, and is of no use. Restore with --database NAME, and write PG_DB=NAME into "
-                ".env.",
-                err=True,
-            )
+        click.echo(
+            f"{target.display} holds a part of the backup, and is of no use. Restore with --database NAME, and write PG_DB=NAME into "
+            ".env.",
+            err=True,
+        )
         raise
 
 
