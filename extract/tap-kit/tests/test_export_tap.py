@@ -464,7 +464,8 @@ def test_exports_in_which_nothing_is_known_are_told_each(
     assert said.files() == {"a.zip/news.json": "unknown", "b.zip/other.json": "unknown", "c.txt": "unknown"}
     assert not run(state=said.state).told("RECORD", "_files")
     (tmp_path / "d.txt").write_bytes(b"4")
-    assert run(state=said.state).files() == {"c.txt": "unknown", "d.txt": "unknown"}
+    zipped(tmp_path / "e.zip", news=b"5")
+    assert run(state=said.state).files() == dict.fromkeys(("c.txt", "d.txt", "e.zip/news.json"), "unknown")
 
 
 def test_an_older_export_that_comes_later_is_marked_and_says_nothing_of_what_is_gone(

@@ -127,7 +127,9 @@ class Planner:
         return plan
 
     def _plan_of_nothing(self, plan: Plan) -> Plan | None:
-        """Have what an export without a readable file holds told once, by the names; None: it has been."""
+        """Have what an export without a readable file holds told once; loose files go by their names. None: it has been."""
+        if plan.export.files:
+            return plan
         key = self._seen.key(sorted(f"{member.name} {status}" for member, status, _ in plan.told))
         if key in self._seen:
             return None
