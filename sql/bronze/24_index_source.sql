@@ -1,6 +1,6 @@
 -- bronze.missing_indexes: the indexes of bronze.record that a source's table does not have as a whole.
 -- bronze.build_index, bronze.merge_pending: one step, with the rights of the layout's owner, so that a loader need not own the tables (see sql/roles.sql).
--- bronze.index_partitions: builds them on the partitions. Several sessions may do so at once: each takes partitions that no other has in hand.
+-- bronze.index_partitions: builds them on the partitions. Several sessions may do so at once: each takes what no other has in hand.
 -- bronze.index_source: the same, then the indexes of the table as a whole, which take over what the partitions have; at last it merges what a load left in
 -- the pending lists of GIN indexes, so that no reader has to search them. Called at the end of every run; partitions made later get theirs as they are attached.
 -- Each step is a transaction of its own: a killed run leaves whole indexes, the next one goes on, and the locks of a step fit into any server's lock table.
@@ -58,27 +58,30 @@ CREATE OR REPLACE PROCEDURE bronze.index_partitions(source_name text)
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    partition regclass;
     missing record;
     turn constant bigint := hashtextextended('bronze indexes ' || source_name, 0);
+    durability constant text := current_setting('synchronous_commit');
 BEGIN
     -- shared among those who build on partitions; who builds on the whole table waits for them
     PERFORM pg_advisory_lock_shared(turn);
-    FOR partition IN
-        SELECT h.inhrelid
+    -- an index that a crash takes away is built by the next run
+    PERFORM set_config('synchronous_commit', 'off', FALSE);
+    FOR missing IN
+        SELECT c.oid::regclass AS partition, m.suffix, format('public.%I', c.relname || m.suffix) AS index_name
         FROM pg_inherits AS h
-        WHERE
-            h.inhparent = format('public.%I', 'bronze_' || source_name)::regclass
-            AND EXISTS (SELECT FROM bronze.missing_indexes(source_name))
-        ORDER BY h.inhrelid
+        INNER JOIN pg_class AS c ON c.oid = h.inhrelid
+        CROSS JOIN bronze.missing_indexes(source_name) AS m
+        WHERE h.inhparent = format('public.%I', 'bronze_' || source_name)::regclass
+        -- what takes longest first, so that those who share the work end together
+        ORDER BY m.definition LIKE 'USING gin%' DESC, pg_relation_size(h.inhrelid) DESC, h.inhrelid, m.suffix
     LOOP
-        CONTINUE WHEN NOT pg_try_advisory_lock('pg_class'::regclass::oid::integer, partition::oid::integer);
-        FOR missing IN SELECT m.suffix FROM bronze.missing_indexes(source_name) AS m LOOP
-            PERFORM bronze.build_index(source_name, partition, missing.suffix);
-        END LOOP;
+        CONTINUE WHEN to_regclass(missing.index_name) IS NOT NULL;
+        CONTINUE WHEN NOT pg_try_advisory_lock(missing.partition::oid::integer, hashtext(missing.suffix));
+        PERFORM bronze.build_index(source_name, missing.partition, missing.suffix);
         COMMIT;
-        PERFORM pg_advisory_unlock('pg_class'::regclass::oid::integer, partition::oid::integer);
+        PERFORM pg_advisory_unlock(missing.partition::oid::integer, hashtext(missing.suffix));
     END LOOP;
+    PERFORM set_config('synchronous_commit', durability, FALSE);
     PERFORM pg_advisory_unlock_shared(turn);
 END
 $$;

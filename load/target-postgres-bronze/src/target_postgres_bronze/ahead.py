@@ -59,11 +59,13 @@ class Ahead:
             connection.close()
 
     def close(self) -> None:
-        """Close the connections; what is staged and was not taken is undone."""
+        """Close the connections for good; what is staged and was not taken is undone."""
+        self._is_of_use = False
         if self._part is not None and (connection := self.take(self._part)) is not None:
             connection.close()
         for connection in self._idle:
             connection.close()
+        self._idle.clear()
 
     def _send(self, part: Part) -> Connection | None:
         connection = self._idle.pop() if self._idle else self._connect()

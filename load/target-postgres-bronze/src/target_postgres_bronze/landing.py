@@ -434,6 +434,7 @@ class Lander:
 
     def build_indexes(self) -> None:
         """Build what indexes the source's table lacks yet; while there are partitions without, with two connections."""
+        self._ahead.close()
         self._session.run(self._build_indexes)
 
     def _build_indexes(self, connection: psycopg.Connection[Any]) -> None:
