@@ -1,14 +1,24 @@
 -- bronze.coverage: how many records there are of each month, from a stream's first month to its last; 0 is a gap. Looks at every head once:
 -- seconds for millions of records.
 CREATE OR REPLACE VIEW bronze.coverage AS
-WITH counted AS (
+WITH days AS (
     SELECT
         h.stream_id,
-        date_trunc('month', h.partition_key)::date AS month,
+        h.partition_key,
         count(*) AS record_count
     FROM bronze.heads AS h
     WHERE NOT h.gone
-    GROUP BY h.stream_id, date_trunc('month', h.partition_key)
+    GROUP BY h.stream_id, h.partition_key
+),
+
+-- the month of each day, not of each record
+counted AS (
+    SELECT
+        d.stream_id,
+        date_trunc('month', d.partition_key)::date AS month,
+        sum(d.record_count)::bigint AS record_count
+    FROM days AS d
+    GROUP BY d.stream_id, date_trunc('month', d.partition_key)
 ),
 
 spans AS (
