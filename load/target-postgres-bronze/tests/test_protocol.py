@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +10,6 @@ import pytest
 if TYPE_CHECKING:
     from conftest import Bronze
 
-DATA = Path(__file__).parent / "data"
 LETTERS = "SELECT stream, category, reason, original, position FROM bronze.dead_letters ORDER BY position"
 BAD_LINES: list[tuple[bytes, str, str]] = [
     (b"no json at all", "api", "no JSON"),
@@ -192,21 +190,3 @@ def test_names_that_postgresql_cannot_hold_stop_nothing(bronze_18: Bronze) -> No
     (books,) = bronze_18.query("SELECT read_count, new_count + rejected_count FROM bronze.runs")
     assert books[0] == books[1] >= 5
     assert bronze_18.column("metadata ->> 'x'", "metadata ? 'x'") == ["\\u0000"]
-
-
-@pytest.mark.parametrize("file", sorted(DATA.glob("*.singer")), ids=lambda file: file.stem)
-def test_every_line_of_every_odd_file_is_accounted_for(bronze_18: Bronze, file: Path) -> None:
-    content = file.read_bytes()
-
-    with file.open("rb") as source:
-        outcome = bronze_18.load_from(source, max_rejected_share=1, max_invalid_share=1)
-
-    assert outcome.code == 0, outcome.log
-    assert "Traceback" not in outcome.log
-    (status, read, new, changed, known, rejected) = bronze_18.books()
-    assert status == "succeeded"
-    assert read == new + changed + known + rejected
-    letters = {row[3] for row in bronze_18.query(LETTERS)}
-    records = [line for line in content.split(b"\n") if b'"RECORD"' in line or line in letters]
-    assert read == len(records)
-    assert bronze_18.query("SELECT count(*) FROM bronze_shop") == [(new + changed,)]
