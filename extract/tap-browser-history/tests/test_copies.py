@@ -144,6 +144,8 @@ def test_what_stands_in_the_log_beside_the_database_comes_and_is_news(run: Runne
     assert len(first.records("chromium_visits")) == 1
     assert len(second.records("chromium_visits")) == 2
     assert first.records("_files")[0]["sha256"] == second.records("_files")[0]["sha256"]
+    assert statuses(second) == {"History": "parsed", "History-wal": "parsed"}
+    assert "no records in" not in second.log  # a log has none of its own
 
 
 def taken_while_open(chrome: Chromium, copy: Path) -> Path:
