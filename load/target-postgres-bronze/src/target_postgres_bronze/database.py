@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from target_postgres_bronze import embedded, project
+from target_postgres_bronze import embedded, project, tls_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -110,7 +110,7 @@ def explained(target: Target) -> Iterator[None]:
     try:
         yield
     except psycopg.OperationalError as error:
-        raise DatabaseError(f"{target.display}: {_reason(error)}") from error
+        raise DatabaseError(f"{target.display}: {_reason(error, target.conninfo)}") from error
 
 
 def _embedded(name: str) -> Target:
@@ -213,9 +213,11 @@ _SAID: Final = (
 )
 
 
-def _reason(error: psycopg.OperationalError) -> str:
+def _reason(error: psycopg.OperationalError, conninfo: str) -> str:
     """Return why the connection failed and what to do, without quoting the connection string."""
     said = str(error)
+    if of_tls := tls_errors.reason(said, conninfo):
+        return f"{of_tls}."
     state = error.sqlstate or next((state for words, state in _SAID if words in said), "")
     if 'role "' in said and state == "3D000":
         state = "28000"

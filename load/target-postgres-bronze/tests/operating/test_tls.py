@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+import threading
 from copy import copy
 from typing import TYPE_CHECKING
 
@@ -138,14 +140,24 @@ def test_the_least_that_each_role_needs_over_tls(moving: Operator, there: TlsSer
         silver.query("UPDATE bronze.heads SET gone = TRUE")
 
 
-@pytest.mark.parametrize("wrong", ["authority", "expired", "host"])
+#: What is wrong, and what is said of it.
+WRONG = {
+    "authority": "the server's certificate is signed by an authority that sslrootcert does not hold",
+    "expired": "the server's certificate has expired. Renew it on the server",
+    "not yet valid": "the server's certificate is not valid yet. Correct this machine's clock",
+    "host": "the server's certificate is for another host (db.example.org)",
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
 def test_a_certificate_that_does_not_prove_the_server_is_a_sentence(
     moving: Operator, there: TlsServer, wrong: str
 ) -> None:
     authority = there.authority
     signed = {
         "authority": Authority.make("somebody else").sign(HOST),
-        "expired": authority.sign(HOST, expired=True),
+        "expired": authority.sign(HOST, days=-100),
+        "not yet valid": authority.sign(HOST, days=100),
         "host": authority.sign("db.example.org"),
     }
     there.show(*signed[wrong])
@@ -154,9 +166,46 @@ def test_a_certificate_that_does_not_prove_the_server_is_a_sentence(
     outcome = loader_of(moving, url).load(moving.bronze.schema())
     assert outcome.code == 1
     for said in (moving("status").err, outcome.log.strip() + "\n"):
-        assert said.startswith(f"{OWNER}@{HOST}:{there.port}/bronze: ")
-        assert "certificate" in said
+        assert said.startswith(f"{OWNER}@{HOST}:{there.port}/bronze: {WRONG[wrong]}")
         assert said.count("\n") == 1
         assert "p@ss" not in said
     there.show(*authority.sign(HOST))
     assert "nothing has landed here yet" in moving("status").err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"ca": "none.pem"}, "none.pem, is not there. Correct sslrootcert in PG_URL"),
+        ({"ca": "data/PG_VERSION"}, "PG_VERSION, cannot be read. Correct sslrootcert in PG_URL"),
+        ({"sslmode": "disable"}, "only with TLS, or not at all. Add ?sslmode=verify-full&sslrootcert=FILE"),
+        ({"sslmode": "verifyfull"}, "there is no sslmode verifyfull. Write sslmode=verify-full"),
+    ],
+    ids=["no authority", "no PEM", "without TLS", "misspelt"],
+)
+def test_settings_that_do_not_fit_the_server_are_a_sentence(
+    moving: Operator, there: TlsServer, options: dict[str, str], words: str
+) -> None:
+    name_in_env(moving, there.url(OWNER, PASSWORD, **options))
+    said = moving("status").err
+    assert words in said
+    assert said.count("\n") == 1
+
+
+def test_a_server_without_tls_is_a_sentence(orders: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        for name in orders.bronze.env:
+            monkeypatch.delenv(name)
+        name_in_env(orders, f"postgresql://ann@127.0.0.1:{listening.getsockname()[1]}/bronze?sslmode=require")
+
+        def refuse() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(8)
+                connection.sendall(b"N")
+
+        answering = threading.Thread(target=refuse)
+        answering.start()
+        said = orders("status").err
+        answering.join()
+    assert "the server speaks no TLS. Turn it on there" in said

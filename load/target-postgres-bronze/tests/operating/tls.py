@@ -63,11 +63,11 @@ class Authority:
         """Return the certificate that clients believe."""
         return self.certificate.public_bytes(serialization.Encoding.PEM)
 
-    def sign(self, host: str, *, expired: bool = False) -> tuple[bytes, bytes]:
-        """Return certificate and key of a server called *host*."""
+    def sign(self, host: str, *, days: int = 0) -> tuple[bytes, bytes]:
+        """Return certificate and key of a server called *host*, valid for 30 days from *days* ago or ahead."""
         key = ec.generate_private_key(ec.SECP256R1())
         issuer = self.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
-        since = datetime.now(UTC) - (100 * DAY if expired else DAY)
+        since = datetime.now(UTC) + (days - 1) * DAY
         names = x509.SubjectAlternativeName([x509.DNSName(host)])
         certificate = _builder(host, str(issuer), key, since).add_extension(names, critical=False)
         private = key.private_bytes(
