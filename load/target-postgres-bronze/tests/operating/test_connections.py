@@ -63,7 +63,9 @@ def test_runs_side_by_side_beside_other_commands_stay_below_twenty(
         (plugins / f"tap-{source}.meltano.yml").write_text(
             yaml.safe_dump({"plugins": {"extractors": [entry]}})
         )
-        (root / f"tap-{source}.json").write_text(json.dumps({"source": source, "archive": False}))
+        (root / f"tap-{source}.json").write_text(
+            json.dumps({"source": source, "archive": False, "batch_size_rows": 200})
+        )
     records = [make.record({"id": number, "text": "x" * 200}) for number in range(3000)]
     (root / "messages.singer").write_bytes(make.lines(make.schema(), *records))
     program = root / "meltano-stand-in"

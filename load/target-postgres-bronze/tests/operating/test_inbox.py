@@ -45,7 +45,7 @@ class Runs:
         self.paths.append(os.environ["TAP_PLAYER_PATH"])
         run = running.SourceRun("player", root / "data" / "logs" / "player.log", self.outcome)
         run.said = self.said
-        run._is_stopping = self.is_stopped
+        run.is_stopping = self.is_stopped
         show(run)
         return [run]
 

@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
 LOG_BYTES: Final = 10_000_000
 TICK: Final = 0.2
+#: Seconds after which a run that was asked to end is asked again: Meltano may wait for a tap and a loader that have ended.
+PATIENCE: Final = 20.0
 #: What a source's run came to.
 SUCCEEDED, FAILED, BUSY, STOPPED, IDLE = "succeeded", "failed", "busy", "stopped", "not set up"
-#: Runs at once of the whole project, whoever starts them. Each has two connections to the database at most, and the project opens no more
-#: than 20.
-MOST: Final = 8
+#: Runs at once of the whole project, whoever starts them. Each has three connections to the database at most, and the project opens no
+#: more than 20.
+MOST: Final = 5
 #: What a plugin said, in Meltano's log: level, plugin, words.
 PLUGIN_LINE: Final = re.compile(r"^\S+ \[(\w+) *\] ((?:tap|target)-\S+) +(.*?) *$", re.MULTILINE)
 BAD: Final = frozenset({"warning", "error", "critical"})
@@ -44,6 +46,7 @@ class SourceRun:
         seconds: How long it took.
         said: The loader's line for each stream.
         reasons: Of a run that failed, the last warnings and errors of tap and loader.
+        is_stopping: It was asked to end.
     """
 
     source: str
@@ -55,7 +58,8 @@ class SourceRun:
     _process: subprocess.Popen[bytes] | None = None
     _begun: float = 0.0
     _log_start: int = 0
-    _is_stopping: bool = False
+    is_stopping: bool = False
+    _asked: float = 0.0
 
     def start(self, root: Path) -> bool:
         """Start it, unless a run of the source is going on; tell whether there was room for one more run."""
@@ -93,7 +97,7 @@ class SourceRun:
             return
         self.outcome = SUCCEEDED
         if self._process.returncode:
-            self.outcome = STOPPED if self._is_stopping else FAILED
+            self.outcome = STOPPED if self.is_stopping else FAILED
         with self.log.open("rb") as log:
             log.seek(self._log_start)
             text = log.read().decode(errors="replace")
@@ -108,9 +112,10 @@ class SourceRun:
             ][-MOST_REASONS:]
 
     def stop(self) -> None:
-        """Ask it to end, once; the loader lands what has come."""
-        if self._process is not None and not self._is_stopping:
-            self._is_stopping = True
+        """Ask it to end, and again from time to time while it does not; the loader lands what has come."""
+        now = time.monotonic()
+        if self._process is not None and (not self.is_stopping or now - self._asked > PATIENCE):
+            self.is_stopping, self._asked = True, now
             self._process.send_signal(signal.SIGTERM)
 
 

@@ -76,7 +76,7 @@ def command(*, paths: tuple[Path, ...], dry_run: bool) -> None:
             if not dry_run:
                 run = _import(root, drop, taker)
                 failed |= run.outcome != running.SUCCEEDED
-                if run._is_stopping:  # noqa: SLF001 - who stops one run wants no other to begin
+                if run.is_stopping:  # who stops one run wants no other to begin
                     click.echo(
                         "Stopped. What had come has landed; bronze inbox goes on from there.", err=True
                     )
@@ -102,7 +102,7 @@ def _import(root: Path, drop: Drop, taker: Taker) -> SourceRun:
         click.echo(f"  {file['path']}: {file['status']}. {reason}".rstrip())
     if run.outcome == running.BUSY:
         click.echo(f"  left out: a run of {source} is going on")
-    elif run.outcome != running.SUCCEEDED and not run._is_stopping:  # noqa: SLF001 - as above
+    elif run.outcome != running.SUCCEEDED and not run.is_stopping:
         click.echo(f"  the run {run.outcome}; what it said is in {run.log}", err=True)
     return run
 
