@@ -28,11 +28,12 @@ DECLARE
 BEGIN
     -- the caller names the index; what is built, and on which tables, is said here alone
     FOR found IN
-        SELECT c.relname || m.suffix AS index_name, m.definition
-        FROM bronze.missing_indexes(source_name) AS m
+        SELECT c.relname || missing_suffix AS index_name, regexp_replace(pg_get_indexdef(i.indexrelid), '^.* USING', 'USING') AS definition
+        FROM pg_index AS i
         INNER JOIN pg_class AS c ON c.oid = relation
         WHERE
-            m.suffix = missing_suffix
+            i.indrelid = 'bronze.record'::regclass
+            AND i.indexrelid = to_regclass(format('bronze.%I', 'record' || missing_suffix)) AND NOT i.indisprimary
             AND (relation = parent OR EXISTS (SELECT FROM pg_inherits AS h WHERE h.inhrelid = relation AND h.inhparent = parent))
     LOOP
         EXECUTE format('CREATE INDEX IF NOT EXISTS %I ON %s %s', found.index_name, relation, found.definition);
@@ -72,8 +73,8 @@ BEGIN
         INNER JOIN pg_class AS c ON c.oid = h.inhrelid
         CROSS JOIN bronze.missing_indexes(source_name) AS m
         WHERE h.inhparent = format('public.%I', 'bronze_' || source_name)::regclass
-        -- what takes longest first, so that those who share the work end together
-        ORDER BY m.definition LIKE 'USING gin%' DESC, pg_relation_size(h.inhrelid) DESC, h.inhrelid, m.suffix
+        -- one partition after the other, as its rows are in memory then; the largest first, so that those who share the work end together
+        ORDER BY pg_relation_size(h.inhrelid) DESC, h.inhrelid, m.definition LIKE 'USING gin%' DESC, m.suffix
     LOOP
         CONTINUE WHEN to_regclass(missing.index_name) IS NOT NULL;
         CONTINUE WHEN NOT pg_try_advisory_lock(missing.partition::oid::integer, hashtext(missing.suffix));
