@@ -365,6 +365,7 @@ def test_runs_of_the_whole_project_wait_for_room(project: Operator, runs: Path) 
     answer = project("run", "shop", "two_words", "--jobs", "2")
     leaver.join()
     assert answer.code == 0
+    assert answer.err.count(f"shop: waits, as {running.MOST} runs of this project are going on") == 1
     assert order(runs) == ["tap-shop begins", "tap-shop ends", "tap-two-words begins", "tap-two-words ends"]
     for lock in held:
         lock.close()

@@ -46,6 +46,7 @@ class SourceRun:
         seconds: How long it took.
         said: The loader's line for each stream.
         reasons: Of a run that failed, the last warnings and errors of tap and loader.
+        is_waiting: The project has as many runs going on as it may.
         is_stopping: It was asked to end.
     """
 
@@ -58,6 +59,7 @@ class SourceRun:
     _process: subprocess.Popen[bytes] | None = None
     _begun: float = 0.0
     _log_start: int = 0
+    is_waiting: bool = False
     is_stopping: bool = False
     _asked: float = 0.0
 
@@ -128,7 +130,7 @@ def run_all(
         root: The project's folder.
         sources: Sources, in the order in which they begin.
         jobs: How many at once.
-        show: Called for every run that goes on, and once when it has ended.
+        show: Called for every run that goes on or waits for one that others started, and once when it has ended.
 
     Returns:
         The runs; after SIGINT or SIGTERM those that had not ended are `STOPPED`.
@@ -137,7 +139,11 @@ def run_all(
     waiting, going = list(runs), list[SourceRun]()
     with _noted_signals() as signals:
         while (waiting and not signals) or going:
-            while waiting and len(going) < jobs and not signals and waiting[0].start(root):
+            while waiting and len(going) < jobs and not signals:
+                waiting[0].is_waiting = not waiting[0].start(root)
+                if waiting[0].is_waiting:
+                    show(waiting[0])
+                    break
                 going.append(waiting.pop(0))
             for run in list(going):
                 run.look()

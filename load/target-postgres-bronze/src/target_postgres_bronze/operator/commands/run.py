@@ -84,6 +84,7 @@ class _Screen:
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._progress: Progress | None = None
         self._lines: dict[str, TaskID] = {}
+        self._waiting: set[str] = set()
 
     def __enter__(self) -> _Screen:  # noqa: PYI034 - no class is derived from it
         from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - used here alone
@@ -102,6 +103,12 @@ class _Screen:
         """Show how far *run* is."""
         if run.outcome:
             self._end(run)
+        elif run.is_waiting:
+            if run.source not in self._waiting:
+                self._waiting.add(run.source)
+                self._console.print(
+                    f"{run.source}: waits, as {running.MOST} runs of this project are going on", markup=False
+                )
         elif self._progress and run.source not in self._lines:
             self._lines[run.source] = self._progress.add_task(f"{run.source}: running", total=None)
 
