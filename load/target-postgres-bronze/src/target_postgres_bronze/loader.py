@@ -44,7 +44,7 @@ _FAULTS: Final = (
     AssertionError,
 )
 _CUT: Final = "the tap broke off in the middle of this message"
-_LARGEST_BATCH: Final = 8 * 1024 * 1024
+_LARGEST_BATCH: Final = 6 * 1024 * 1024
 
 
 class Loader:

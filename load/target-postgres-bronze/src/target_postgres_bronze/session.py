@@ -37,6 +37,8 @@ _SETTINGS: Final = (
     "SET gin_pending_list_limit = '256MB'",
     # indexes are built from rows at the end of a first load
     "SET maintenance_work_mem = '256MB'",
+    # two connections share the builds; the server's own helpers would get in their way
+    "SET max_parallel_maintenance_workers = 0",
 )
 #: SQLSTATE classes and codes after which the same work can succeed: connection lost, server going down or short of
 #: something, deadlock.
