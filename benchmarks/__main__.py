@@ -17,6 +17,7 @@ import psycopg
 from benchmarks import streams
 from benchmarks.contenders import (
     Result,
+    apply_layout,
     copy_finished_rows,
     fresh_database,
     keep_finished_rows,
@@ -85,6 +86,7 @@ def _one_round(
     streams.write(fresh, kind, records)
     streams.write(changed, kind, records, changed=0.01)
     ours = fresh_database(server, "ours")
+    apply_layout(ours)
     results = [
         run_ours(server, ours, fresh, folder, "ours, first load", records),
         run_ours(server, ours, fresh, folder, "ours, unchanged", records),

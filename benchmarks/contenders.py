@@ -62,12 +62,18 @@ def run_ours(server: Server, conninfo: str, messages: Path, folder: Path, name: 
     return _measure(server, conninfo, name, records, command, messages)
 
 
+def apply_layout(conninfo: str) -> None:
+    """Make the layout, so that it is there before the clock starts."""
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        ensure_layout(connection, read_layout(project.sql_dir()))
+
+
 def copy_finished_rows(  # noqa: PLR0913 - one measurement, spelled out
     server: Server, conninfo: str, rows: Path, name: str, records: int, *, indexed: bool
 ) -> Result:
     """COPY rows that another run has finished into an empty table of the same layout, with its indexes in place or without."""
+    apply_layout(conninfo)
     with psycopg.connect(conninfo, autocommit=True) as connection:
-        ensure_layout(connection, read_layout(project.sql_dir()))
         connection.execute("SELECT bronze.create_source('benchmark')")
         for (month,) in json.loads((rows.parent / "months.json").read_text()):
             connection.execute("SELECT public.create_partition_if_not_exists('benchmark', %s)", [month])
@@ -216,4 +222,12 @@ def _url(server: Server, conninfo: str) -> str:
     return f"postgresql://{server.user}@/{database}?host={server.socket_dir}&port={server.port}"
 
 
-__all__ = ["Result", "copy_finished_rows", "fresh_database", "keep_finished_rows", "peers", "run_ours"]
+__all__ = [
+    "Result",
+    "apply_layout",
+    "copy_finished_rows",
+    "fresh_database",
+    "keep_finished_rows",
+    "peers",
+    "run_ours",
+]

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from target_postgres_bronze.landing import Lander
 
 log = logging.getLogger(__name__)
-#: A batch is landed at this size even if it has fewer rows: what waits for a commit lies in memory.
 #: Below this share of news, rows are made only for the news.
 _MOSTLY_KNOWN: Final = 0.5
 _UNKNOWN: Final = 1.0
@@ -43,7 +42,10 @@ _FAULTS: Final = (
     RecursionError,
     AssertionError,
 )
+#: Rows of the first batch at most; each one after it may have twice as many, so that the database has work at once.
+_FIRST_BATCH: Final = 2_000
 _CUT: Final = "the tap broke off in the middle of this message"
+#: A batch is landed at this size even if it has fewer rows: what waits for a commit lies in memory.
 _LARGEST_BATCH: Final = 6 * 1024 * 1024
 
 
@@ -75,6 +77,7 @@ class Loader:
         self._confirm = confirm
         self._annotations = annotations
         self._batch_rows = batch_rows
+        self._rows_now = min(batch_rows, _FIRST_BATCH)
         self._streams: dict[str, Stream] = {}
         self._rest: list[bytes] = []
         self._position = 0
@@ -101,7 +104,7 @@ class Loader:
         self._rest = [tail]
         for line in lines:
             self._take(line)
-            if self._batch.rows >= self._batch_rows or self._batch.size >= _LARGEST_BATCH:
+            if self._batch.rows >= self._rows_now or self._batch.size >= _LARGEST_BATCH:
                 self._land()
         if self._waiting_since is None and not self._batch.is_empty:
             self._waiting_since = time.monotonic()
@@ -124,6 +127,7 @@ class Loader:
             self._lander.begin(self._batch)
         self._worker.start(partial(self._commit, self._batch, self._unsaved))
         self._unsaved = []
+        self._rows_now = min(self._batch_rows, 2 * self._rows_now)
         self._batch = Batch(makes_rows=self._share_of_news > _MOSTLY_KNOWN)
 
     def _commit(self, batch: Batch, chunks: list[bytes]) -> None:
