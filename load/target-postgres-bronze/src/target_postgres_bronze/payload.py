@@ -109,48 +109,43 @@ def content_hash(payload: Payload, volatile: list[list[str]]) -> str:
     """Return the hash by which contents are compared: BLAKE2b of 16 bytes over the canonical form, hexadecimal.
 
     Args:
-        payload: Record; its content loses the volatile members.
+        payload: Record.
         volatile: JSON pointers of the members that do not count, split; ``*`` stands for any member or element.
     """
     canonical = payload.canonical
     if volatile:
-        canonical = _canonical_without(payload.content, volatile) + ",".join(payload.losses).encode()
+        lasting = payload.content
+        for path in volatile:
+            lasting = _without(lasting, path)
+        canonical = _canonical(lasting) + ",".join(payload.losses).encode()
     return blake2b(canonical, digest_size=HASH_BYTES).hexdigest()
 
 
-def _canonical_without(content: dict[str, Any], volatile: list[list[str]]) -> bytes:
-    """Return the canonical form of *content* without the members at the *volatile* paths (which it loses).
-
-    Args:
-        content: Record; changed in place.
-        volatile: JSON pointers, split; ``*`` stands for any member or element.
-    """
-    for path in volatile:
-        _drop(content, path)
-    return _canonical(content)
-
-
-def _drop(node: Any, path: list[str]) -> None:
+def _without(node: Any, path: list[str]) -> Any:
+    """Return *node* without the members at *path*; what has none is returned itself, and nothing is changed in place."""
     step, rest = path[0], path[1:]
     if isinstance(node, dict):
-        steps: Any = list(node) if step == "*" else [step] if step in node else []
+        names: Any = list(node) if step == "*" else [step] if step in node else []
+        node = dict(node) if names else node
     elif isinstance(node, list):
-        steps = (
+        names = (
             range(len(node))
             if step == "*"
             else [int(step)]
             if step.isdigit() and int(step) < len(node)
             else []
         )
+        node = list(node) if names else node
     else:
-        return
-    for name in steps:
+        return node
+    for name in names:
         if rest:
-            _drop(node[name], rest)
+            node[name] = _without(node[name], rest)
         elif isinstance(node, dict):
             del node[name]
         else:
             node[name] = None  # the places of the other elements stay
+    return node
 
 
 class _OddNumber(str):

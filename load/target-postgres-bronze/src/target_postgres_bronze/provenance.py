@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any, Final
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -37,35 +38,80 @@ COLUMNS: Final = (
 _LARGEST: Final = {"file_size": 2**63 - 1, "api_response_code": 2**31 - 1}
 _SPECIAL: Final = frozenset({"raw_id", "source_timestamp", "degraded", "account", "occurrence"})
 _KEPT: Final = frozenset({"stream", "account", "change"})
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
-@dataclass(frozen=True, slots=True)
-class Provenance:
-    """What a tap says of a record beside its payload.
+class Naming(msgspec.Struct):
+    """What of a record's provenance decides which record it is; the rest is of interest only where it becomes a row.
+
+    Attributes:
+        account: Account at the source, empty if the tap names none.
+        raw_id: The tap's own name of the record, if any.
+        occurrence: Its number among equal ones, where the tap counts them itself.
+        degraded: The answer is poorer than an older one.
+        dead_letter: Why the tap could not read it, in a sentence without content; empty if it could.
+        file_hash: Of the file that it came from; with *file_path* as the tap wrote it.
+    """
+
+    account: Any = ""
+    raw_id: Any = None
+    occurrence: Any = None
+    degraded: Any = False
+    dead_letter: Any = ""
+    file_hash: Any = None
+    file_path: Any = None
+
+    @property
+    def scope(self) -> str:
+        """The file that it came from, hash and path; empty if none."""
+        return f"{self.file_hash or ''} {self.file_path or ''}".strip()
+
+
+NO_NAMING: Final = Naming()
+_decode_naming = msgspec.json.Decoder(Naming).decode
+
+
+def read_naming(raw: bytes) -> Naming:
+    """Read from the ``provenance`` member of a RECORD message what decides which record it is.
+
+    Raises:
+        RejectedError: It is no JSON object.
+    """
+    if raw == b"null":
+        return NO_NAMING
+    said = None
+    with suppress(*_UNREADABLE):
+        said = _decode_naming(raw)
+    if said is None or (b"\\" in raw and b"\\u0000" in raw):
+        members = _members(raw)
+        said = Naming(
+            **{name: nearest(members[name]) for name in Naming.__struct_fields__ if name in members}
+        )
+    if type(said.account) is not str:
+        said.account = "" if said.account is None else str(said.account)
+    if said.raw_id is not None and type(said.raw_id) is not str:
+        said.raw_id = str(said.raw_id)
+    if type(said.occurrence) is not int:
+        said.occurrence = None
+    said.degraded = said.degraded is True
+    said.dead_letter = str(said.dead_letter or "")
+    return said
+
+
+class Provenance(NamedTuple):
+    """What a row says of where its record came from.
 
     Attributes:
         columns: The fields of `COLUMNS` in the text form of COPY, joined by tabs.
         metadata: What has no column.
-        account: Account at the source, empty if it names none.
-        raw_id: The tap's own name of the record, if any.
-        occurrence: Its number among equal ones, where the tap counts them itself.
         timestamp: When it happened, where no field holds it.
-        degraded: The answer is poorer than an older one.
-        dead_letter: Why the tap could not read it, in a sentence without content; empty if it could.
-        scope: The file that it came from, hash and path; empty if none.
     """
 
     columns: bytes
     metadata: dict[str, Any]
-    account: str = ""
-    raw_id: str | None = None
-    occurrence: int | None = None
     timestamp: Any = None
-    degraded: bool = False
-    dead_letter: str = ""
-    scope: str = ""
 
 
 NONE: Final = Provenance(b"\t".join([NULL] * len(COLUMNS)), {})
@@ -79,33 +125,34 @@ def read_provenance(raw: bytes) -> Provenance:
     """
     if not raw or raw == b"null":
         return NONE
-    try:
-        said = _decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        said = _read_leniently(raw)
-    if not isinstance(said, dict):
-        raise RejectedError("the provenance of a record is no JSON object", "api")
-    # What does not fit into its column goes to metadata, as what has none.
-    metadata = {name: value for name, value in said.items() if name not in _SPECIAL and name not in COLUMNS}
-    fields = [_field(name, said.get(name), metadata) for name in COLUMNS]
-    scope = f"{said.get('file_hash') or ''} {said.get('file_path') or ''}".strip()
-    said = {name: nearest(said.get(name)) for name in _SPECIAL}
-    account, raw_id, occurrence = said.get("account"), said.get("raw_id"), said.get("occurrence")
+    said = _members(raw)
+    # the records of a file differ in little but their place in it
+    columns, misfits = _columns(_encode([said.pop(name, None) for name in COLUMNS]))
+    metadata = {name: value for name, value in said.items() if name not in _SPECIAL}
+    metadata |= misfits
     for name in _KEPT & metadata.keys():
         metadata[f"provenance_{name}"] = metadata.pop(name)
     if said.get("degraded") is True:
         metadata["degraded"] = True
-    return Provenance(
-        columns=b"\t".join(fields),
-        metadata=metadata,
-        account="" if account is None else str(account),
-        raw_id=None if raw_id is None else str(raw_id),
-        occurrence=occurrence if type(occurrence) is int else None,
-        timestamp=said.get("source_timestamp"),
-        degraded=said.get("degraded") is True,
-        dead_letter=str(metadata.get("dead_letter") or ""),
-        scope=scope,
-    )
+    return Provenance(columns, metadata, nearest(said.get("source_timestamp")))
+
+
+def _members(raw: bytes) -> dict[str, Any]:
+    try:
+        said = _decode(raw)
+    except _UNREADABLE:
+        said = _read_leniently(raw)
+    if not isinstance(said, dict):
+        raise RejectedError("the provenance of a record is no JSON object", "api")
+    return said
+
+
+@lru_cache(maxsize=64)
+def _columns(values: bytes) -> tuple[bytes, dict[str, Any]]:
+    """Return the values of `COLUMNS` (JSON) for COPY, and those that do not fit into their column."""
+    misfits: dict[str, Any] = {}
+    fields = [_field(name, value, misfits) for name, value in zip(COLUMNS, _decode(values), strict=True)]
+    return b"\t".join(fields), misfits
 
 
 def _field(name: str, value: Any, metadata: dict[str, Any]) -> bytes:

@@ -20,7 +20,15 @@ from target_postgres_bronze.payload import (
     nearest,
     read_payload,
 )
-from target_postgres_bronze.provenance import NONE, Provenance, json_field, read_provenance
+from target_postgres_bronze.provenance import (
+    NO_NAMING,
+    NONE,
+    Naming,
+    Provenance,
+    json_field,
+    read_naming,
+    read_provenance,
+)
 from target_postgres_bronze.schemas import describe_fields
 from target_postgres_bronze.timestamps import is_plausible, latest_plausible, microseconds, read_timestamp
 
@@ -59,6 +67,7 @@ class RecordReader:
         self._stream_id = stream_id
         self._latest = latest_plausible(now)
         self._occurrences = Occurrences()
+        self._naming: tuple[bytes, Naming] = (b"", NO_NAMING)
         self._provenance: tuple[bytes, Provenance] = (b"", NONE)
         self._extracted: tuple[str | None, bytes] = (None, NULL)
 
@@ -76,27 +85,27 @@ class RecordReader:
             RejectedError: The record cannot be read.
         """
         payload = read_payload(bytes(message.record))
-        provenance = NONE if message.provenance is NOTHING else self._read_provenance(message.provenance)
-        if provenance.dead_letter and not stream.lands_letters:
+        naming = NO_NAMING if message.provenance is NOTHING else self._read_naming(message.provenance)
+        if naming.dead_letter and not stream.lands_letters:
             # the catalog knows the stream, so that a replay has its schema
-            self._stream_id(stream, provenance.account)
-            raise RejectedError(nearest(provenance.dead_letter), "source", stream.name)
+            self._stream_id(stream, naming.account)
+            raise RejectedError(nearest(naming.dead_letter), "source", stream.name)
         content = payload.content
         ordering = _ordering(content.get(stream.replication_key)) if stream.replication_key else _NULL
-        raw_id = identity.key_text(content, stream.key_properties) if provenance.raw_id is None else None
+        raw_id = identity.key_text(content, stream.key_properties) if naming.raw_id is None else None
         digest = content_hash(payload, stream.volatile)
         marks, lacks_key = _USUAL, False
         if raw_id is None:
-            raw_id, keyless = self._name_without_key(stream, provenance, digest)
+            raw_id, keyless = self._name_without_key(stream, naming, digest)
             lacks_key = keyless and bool(stream.key_properties)
-            marks = _MARKS[provenance.degraded, keyless]
-        elif provenance.degraded:
+            marks = _MARKS[naming.degraded, keyless]
+        elif naming.degraded:
             marks = _MARKS[True, False]
 
-        stream_id = stream.ids.get(provenance.account) or self._stream_id(stream, provenance.account)
+        stream_id = stream.ids.get(naming.account) or self._stream_id(stream, naming.account)
         batch.rows += 1
         batch.size += len(line)
-        part = batch.part_for(stream_id, raw_id, f"{digest}-" if provenance.degraded else digest)
+        part = batch.part_for(stream_id, raw_id, f"{digest}-" if naming.degraded else digest)
         if part is None:
             batch.repeat(stream.name)
             return
@@ -105,28 +114,22 @@ class RecordReader:
         part.incoming.append(f"{place}\t{stream_id}\t{name}\t\\\\x{digest}\t{ordering}\t{marks}\n")
         origin = (place, stream, line, position, lacks_key)
         part.origins.append(origin)
-        if not batch.makes_rows:
-            part.rows.append(None)
-        elif stream.volatile:
-            # the hash took the volatile members out of what was read
-            part.rows.append(self.make_row(origin))
-        else:
-            part.rows.append(self._make_row(origin, message, payload, provenance))
+        part.rows.append(self._make_row(origin, message, payload) if batch.makes_rows else None)
 
     def make_row(self, origin: Origin) -> Row:
         """Make the row of a record that was read without one."""
         message = read_message(origin[2])
-        provenance = NONE if message.provenance is NOTHING else self._read_provenance(message.provenance)
-        return self._make_row(origin, message, read_payload(bytes(message.record)), provenance)
+        return self._make_row(origin, message, read_payload(bytes(message.record)))
 
-    def _make_row(self, origin: Origin, message: Message, payload: Payload, provenance: Provenance) -> Row:
+    def _make_row(self, origin: Origin, message: Message, payload: Payload) -> Row:
         place, stream, _line, position, lacks_key = origin
+        provenance = NONE if message.provenance is NOTHING else self._read_provenance(message.provenance)
         content = payload.content
         checks = _Checks(stream, payload)
-        if lacks_key and provenance.raw_id is None:
+        if lacks_key:
             checks.fail("key", f"key {describe_fields(stream.key_properties)}: missing or null")
-        if provenance.dead_letter:
-            checks.warn("dead_letter", nearest(provenance.dead_letter))
+        if dead_letter := provenance.metadata.get("dead_letter"):
+            checks.warn("dead_letter", nearest(str(dead_letter)))
         moment = self._moment(stream, provenance, content, checks)
         declared = len(stream.checker.declared)
         present = stream.checker.count_present(content, checks.undeclared)
@@ -155,6 +158,15 @@ class RecordReader:
             self._extracted = (text, field)
         return field
 
+    def _read_naming(self, member: msgspec.Raw) -> Naming:
+        raw = bytes(member)
+        # as above
+        last, naming = self._naming
+        if raw != last:
+            naming = read_naming(raw)
+            self._naming = (raw, naming)
+        return naming
+
     def _read_provenance(self, member: msgspec.Raw) -> Provenance:
         raw = bytes(member)
         # as above
@@ -181,16 +193,14 @@ class RecordReader:
             return None
         return moment
 
-    def _name_without_key(self, stream: Stream, provenance: Provenance, digest: str) -> tuple[str, bool]:
+    def _name_without_key(self, stream: Stream, naming: Naming, digest: str) -> tuple[str, bool]:
         """Return the ``raw_id`` of a record that has no key of its own, and whether its content is its identity."""
-        if provenance.raw_id is not None and stream.key_properties:
-            return identity.shortened(identity.text_id(provenance.raw_id)), False
-        base = (
-            digest if provenance.raw_id is None else identity.shortened(identity.text_id(provenance.raw_id))
-        )
-        number = provenance.occurrence
+        if naming.raw_id is not None and stream.key_properties:
+            return identity.shortened(identity.text_id(naming.raw_id)), False
+        base = digest if naming.raw_id is None else identity.shortened(identity.text_id(naming.raw_id))
+        number = naming.occurrence
         if number is None:
-            number = self._occurrences.next(stream.name, provenance.account, provenance.scope, base)
+            number = self._occurrences.next(stream.name, naming.account, naming.scope, base)
         # no key is written with a sign of number at its beginning
         return f"{'#' if stream.key_properties else ''}{base}#{number}", True
 
