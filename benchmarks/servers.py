@@ -75,6 +75,11 @@ def fresh_database(server: embedded.Server, name: str) -> str:
 
 def cpu_seconds(server: embedded.Server) -> float:
     """Return the processor time of all processes of *server* so far, ended ones included."""
+    # a process that ends while they are added up can be missed in one pass
+    return max(_cpu_seconds(server) for _ in range(3))
+
+
+def _cpu_seconds(server: embedded.Server) -> float:
     postmaster = int((server.data_dir / "postmaster.pid").read_text().split("\n", 1)[0])
     total = 0
     for folder in Path("/proc").glob("[0-9]*"):
