@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
+from target_postgres_bronze import indexing
 from target_postgres_bronze.ahead import Ahead
 from target_postgres_bronze.batch import Batch, Letter, Origin, Part, Row, halves, split_by_months
 from target_postgres_bronze.books import Figures, letter_row
 from target_postgres_bronze.errors import LoaderError, RejectedError
-from target_postgres_bronze.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -44,7 +44,6 @@ _MAKE_PARTITION: Final = (
 _MAKE_SOURCE: Final = (
     "SELECT bronze.create_source(%s) WHERE NOT EXISTS (SELECT FROM bronze.sources WHERE source = %s)"
 )
-_INDEX_PARTITIONS: Final = b"CALL bronze.index_partitions(%s)"
 #: Comments tell what the schemas say; a run that brought no new one has nothing to tell.
 _DESCRIBE_SOURCE: Final = (
     "SELECT bronze.describe_source(%s) WHERE EXISTS ("
@@ -433,19 +432,14 @@ class Lander:
         return {row[0].pop("stream"): row[0] for row in rows}
 
     def build_indexes(self) -> None:
-        """Build what indexes the source's table lacks yet; while there are partitions without, with two connections."""
+        """Build what indexes the source's table lacks yet, and say in comments what its schemas say."""
         self._ahead.close()
-        self._session.run(self._build_indexes)
-
-    def _build_indexes(self, connection: psycopg.Connection[Any]) -> None:
-        source = [self._run.source]
-        if connection.execute("SELECT FROM bronze.missing_indexes(%s)", source).fetchone() is not None:
-            helper: Worker[None] = Worker()
-            helper.start(lambda: self._session.beside(_INDEX_PARTITIONS, source))
-            connection.execute(_INDEX_PARTITIONS, source)
-            helper.wait()
-        connection.execute("CALL bronze.index_source(%s)", source)
-        connection.execute(_DESCRIBE_SOURCE, [self._run.source, self._run.run_id])
+        self._session.run(
+            lambda connection: indexing.build_indexes(self._session, connection, self._run.source)
+        )
+        self._session.run(
+            lambda connection: connection.execute(_DESCRIBE_SOURCE, [self._run.source, self._run.run_id])
+        )
 
     def end(self, status: str, reason: str | None) -> None:
         """Close the run's books and the connection."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from target_postgres_bronze import identity
 from target_postgres_bronze.batch import Row
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from target_postgres_bronze.messages import Message
     from target_postgres_bronze.streams import Stream
 
+T = TypeVar("T")
+
 #: How COPY spells what a record is: degraded, keyless.
 _MARKS: Final = {(a, b): f"{str(a)[0]}\t{str(b)[0]}" for a in (False, True) for b in (False, True)}
 _USUAL: Final = _MARKS[False, False]
@@ -52,6 +54,29 @@ INVALID: Final = b"invalid"
 _LARGEST_ORDERING: Final = 10**30
 #: The same for digits after the point, of which numeric takes 16383.
 _MOST_PLACES: Final = 1000
+
+
+class _Last(Generic[T]):
+    """Reads a member of messages, once where it is the same as the one before: the records of one answer have the same."""
+
+    __slots__ = ("_last", "_nothing", "_read")
+
+    def __init__(self, read: Callable[[bytes], T], nothing: T) -> None:
+        self._read = read
+        self._nothing = nothing
+        self._last = (b"", nothing)
+
+    def read(self, member: msgspec.Raw) -> T:
+        """Return what *member* says; for one that is not there, what stands for nothing."""
+        if member is NOTHING:
+            return self._nothing
+        raw = bytes(member)
+        # rows may be made in another thread meanwhile
+        last, value = self._last
+        if raw != last:
+            value = self._read(raw)
+            self._last = (raw, value)
+        return value
 
 
 class RecordReader:
@@ -67,8 +92,8 @@ class RecordReader:
         self._stream_id = stream_id
         self._latest = latest_plausible(now)
         self._occurrences = Occurrences()
-        self._naming: tuple[bytes, Naming] = (b"", NO_NAMING)
-        self._provenance: tuple[bytes, Provenance] = (b"", NONE)
+        self._naming = _Last(read_naming, NO_NAMING)
+        self._provenance = _Last(read_provenance, NONE)
         self._extracted: tuple[str | None, bytes] = (None, NULL)
 
     def read(self, stream: Stream, message: Message, line: bytes, position: int, batch: Batch) -> None:
@@ -85,7 +110,7 @@ class RecordReader:
             RejectedError: The record cannot be read.
         """
         payload = read_payload(bytes(message.record))
-        naming = NO_NAMING if message.provenance is NOTHING else self._read_naming(message.provenance)
+        naming = self._naming.read(message.provenance)
         if naming.dead_letter and not stream.lands_letters:
             # the catalog knows the stream, so that a replay has its schema
             self._stream_id(stream, naming.account)
@@ -123,7 +148,7 @@ class RecordReader:
 
     def _make_row(self, origin: Origin, message: Message, payload: Payload) -> Row:
         place, stream, _line, position, lacks_key = origin
-        provenance = NONE if message.provenance is NOTHING else self._read_provenance(message.provenance)
+        provenance = self._provenance.read(message.provenance)
         content = payload.content
         checks = _Checks(stream, payload)
         if lacks_key:
@@ -157,24 +182,6 @@ class RecordReader:
             field = _moment_field(read_timestamp(text))
             self._extracted = (text, field)
         return field
-
-    def _read_naming(self, member: msgspec.Raw) -> Naming:
-        raw = bytes(member)
-        # as above
-        last, naming = self._naming
-        if raw != last:
-            naming = read_naming(raw)
-            self._naming = (raw, naming)
-        return naming
-
-    def _read_provenance(self, member: msgspec.Raw) -> Provenance:
-        raw = bytes(member)
-        # as above
-        last, provenance = self._provenance
-        if raw != last:
-            provenance = read_provenance(raw)
-            self._provenance = (raw, provenance)
-        return provenance
 
     def _moment(
         self, stream: Stream, provenance: Provenance, content: dict[str, Any], checks: _Checks
