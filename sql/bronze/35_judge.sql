@@ -51,6 +51,10 @@ BEGIN
     ON CONFLICT DO NOTHING;
 
     SELECT coalesce(array_agg(v.ord), '{}') INTO news FROM bronze_verdict AS v;
+    -- a part that was staged before it is judged may hold what is known
+    IF (SELECT count(*) FROM bronze_stage) > cardinality(news) THEN
+        DELETE FROM bronze_stage AS s WHERE NOT EXISTS (SELECT FROM bronze_verdict AS v WHERE v.ord = s.ord);
+    END IF;
     RETURN news;
 END
 $$;

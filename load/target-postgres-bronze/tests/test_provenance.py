@@ -94,3 +94,19 @@ def test_what_the_tap_could_not_read_is_a_dead_letter(bronze: Bronze) -> None:
     assert bronze.query("SELECT stream, category, reason FROM bronze.dead_letters") == [
         ("orders", "source", "the file breaks off in the middle of a message")
     ]
+
+
+def test_provenance_that_no_reader_takes_is_a_dead_letter_and_shifts_no_other_row(bronze: Bronze) -> None:
+    odd = b'{"type": "RECORD", "stream": "orders", "record": {"id": 2}, "provenance": {"x": %b}}' % (
+        b"1" * 5000
+    )
+    around = [bronze.record({"id": number, "n": number}, page=number) for number in (1, 3, 4)]
+
+    for _ in ("rows made as they are read", "only for news"):
+        done = bronze.load(bronze.schema(), around[0], odd, *around[1:], bronze.record({"id": 5}))
+        assert done.code == 0, done.log
+
+    assert bronze.column("raw_id || ' ' || (metadata ->> 'page')", "raw_id <> '5'") == ["1 1", "3 3", "4 4"]
+    assert bronze.query("SELECT category, reason, seen_count FROM bronze.dead_letters") == [
+        ("api", "the provenance of a record is no JSON object", 2)
+    ]

@@ -25,6 +25,10 @@ class Row(NamedTuple):
     fields: bytes
     month: date | None
 
+    def numbered(self, place: int) -> Row:
+        """Return the row with its ord before the other fields."""
+        return Row(b"%d\t%b" % (place, self.fields), self.month)
+
 
 @dataclass(slots=True)
 class Part:

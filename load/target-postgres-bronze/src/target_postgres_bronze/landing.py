@@ -50,10 +50,6 @@ _DESCRIBE_SOURCE: Final = (
     "SELECT FROM bronze.schemas AS s INNER JOIN bronze.runs AS r ON r.source = s.source AND s.first_seen_at >= r.started_at WHERE r.run_id = %s)"
 )
 _COPY_STAGE: Final = "COPY bronze_stage FROM STDIN"
-#: What was staged before it was judged, and is known.
-_UNSTAGE_KNOWN: Final = (
-    "DELETE FROM bronze_stage AS s WHERE NOT EXISTS (SELECT FROM bronze_verdict AS v WHERE v.ord = s.ord)"
-)
 _NAME_RUN: Final = "SELECT set_config('bronze.run_id', %s, false)"
 #: PostgreSQL's errors that are a record's fault.
 _REFUSALS: Final = (
@@ -115,7 +111,7 @@ class Lander:
         self._watched: set[int] = set()
         self._figures = Figures()
         #: Called before each commit; the loader waits there for what has to be on disk by then.
-        self.before_commit: Callable[[], object] = int
+        self.before_commit: Callable[[], object] = lambda: None
         #: Streams of which a line was rejected; the empty name stands for any.
         self.doubtful: set[str] = set()
         #: Whether a stream of this run had records before.
@@ -334,8 +330,6 @@ class Lander:
             self._make_partitions(cursor, {row.month for row in rows})
             if not is_staged:
                 _copy(cursor, _COPY_STAGE, b"".join([row.fields for row in rows]))
-            elif known:
-                cursor.execute(_UNSTAGE_KNOWN)
             for name, text in self._after:
                 _run_hook(connection, name, text)
             landed = _value(

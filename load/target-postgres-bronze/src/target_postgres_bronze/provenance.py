@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -43,7 +42,7 @@ _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
-class Naming(msgspec.Struct):
+class Naming(NamedTuple):
     """What of a record's provenance decides which record it is; the rest is of interest only where it becomes a row.
 
     Attributes:
@@ -52,52 +51,40 @@ class Naming(msgspec.Struct):
         occurrence: Its number among equal ones, where the tap counts them itself.
         degraded: The answer is poorer than an older one.
         dead_letter: Why the tap could not read it, in a sentence without content; empty if it could.
-        file_hash: Of the file that it came from; with *file_path* as the tap wrote it.
+        scope: The file that it came from, hash and path; empty if none.
     """
 
-    account: Any = ""
-    raw_id: Any = None
-    occurrence: Any = None
-    degraded: Any = False
-    dead_letter: Any = ""
-    file_hash: Any = None
-    file_path: Any = None
-
-    @property
-    def scope(self) -> str:
-        """The file that it came from, hash and path; empty if none."""
-        return f"{self.file_hash or ''} {self.file_path or ''}".strip()
+    account: str = ""
+    raw_id: str | None = None
+    occurrence: int | None = None
+    degraded: bool = False
+    dead_letter: str = ""
+    scope: str = ""
 
 
 NO_NAMING: Final = Naming()
-_decode_naming = msgspec.json.Decoder(Naming).decode
 
 
 def read_naming(raw: bytes) -> Naming:
     """Read from the ``provenance`` member of a RECORD message what decides which record it is.
 
     Raises:
-        RejectedError: It is no JSON object.
+        RejectedError: It is no JSON object; `read_provenance` reads what this does.
     """
     if raw == b"null":
         return NO_NAMING
-    said = None
-    with suppress(*_UNREADABLE):
-        said = _decode_naming(raw)
-    if said is None or (b"\\" in raw and b"\\u0000" in raw):
-        members = _members(raw)
-        said = Naming(
-            **{name: nearest(members[name]) for name in Naming.__struct_fields__ if name in members}
-        )
-    if type(said.account) is not str:
-        said.account = "" if said.account is None else str(said.account)
-    if said.raw_id is not None and type(said.raw_id) is not str:
-        said.raw_id = str(said.raw_id)
-    if type(said.occurrence) is not int:
-        said.occurrence = None
-    said.degraded = said.degraded is True
-    said.dead_letter = str(said.dead_letter or "")
-    return said
+    said = _members(raw)
+    if b"\\" in raw and b"\\u0000" in raw:
+        said = nearest(said)
+    account, raw_id, occurrence = said.get("account"), said.get("raw_id"), said.get("occurrence")
+    return Naming(
+        "" if account is None else str(account),
+        None if raw_id is None else str(raw_id),
+        occurrence if type(occurrence) is int else None,
+        said.get("degraded") is True,
+        str(said.get("dead_letter") or ""),
+        f"{said.get('file_hash') or ''} {said.get('file_path') or ''}".strip(),
+    )
 
 
 class Provenance(NamedTuple):

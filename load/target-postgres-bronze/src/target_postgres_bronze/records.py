@@ -128,6 +128,12 @@ class RecordReader:
             marks = _MARKS[True, False]
 
         stream_id = stream.ids.get(naming.account) or self._stream_id(stream, naming.account)
+        # what can still go wrong with a record goes wrong before it is in the batch
+        row = (
+            self._make_row(stream, position, message, payload, lacks_key=lacks_key)
+            if batch.makes_rows
+            else None
+        )
         batch.rows += 1
         batch.size += len(line)
         part = batch.part_for(stream_id, raw_id, f"{digest}-" if naming.degraded else digest)
@@ -137,17 +143,19 @@ class RecordReader:
         place = len(part.origins)
         name = raw_id if raw_id.isalnum() else raw_id.translate(ESCAPES)
         part.incoming.append(f"{place}\t{stream_id}\t{name}\t\\\\x{digest}\t{ordering}\t{marks}\n")
-        origin = (place, stream, line, position, lacks_key)
-        part.origins.append(origin)
-        part.rows.append(self._make_row(origin, message, payload) if batch.makes_rows else None)
+        part.origins.append((place, stream, line, position, lacks_key))
+        part.rows.append(row and row.numbered(place))
 
     def make_row(self, origin: Origin) -> Row:
         """Make the row of a record that was read without one."""
-        message = read_message(origin[2])
-        return self._make_row(origin, message, read_payload(bytes(message.record)))
+        place, stream, line, position, lacks_key = origin
+        message = read_message(line)
+        payload = read_payload(bytes(message.record))
+        return self._make_row(stream, position, message, payload, lacks_key=lacks_key).numbered(place)
 
-    def _make_row(self, origin: Origin, message: Message, payload: Payload) -> Row:
-        place, stream, _line, position, lacks_key = origin
+    def _make_row(
+        self, stream: Stream, position: int, message: Message, payload: Payload, *, lacks_key: bool
+    ) -> Row:
         provenance = self._provenance.read(message.provenance)
         content = payload.content
         checks = _Checks(stream, payload)
@@ -158,8 +166,7 @@ class RecordReader:
         moment = self._moment(stream, provenance, content, checks)
         declared = len(stream.checker.declared)
         present = stream.checker.count_present(content, checks.undeclared)
-        fields = b"%d\t%b\t%b\t%b\t%d\t%b\t%b\t%b\t%b\t%d\t%d\t%b\t%b\n" % (
-            place,
+        fields = b"%b\t%b\t%b\t%d\t%b\t%b\t%b\t%b\t%d\t%d\t%b\t%b\n" % (
             field_of_bytes(payload.text),
             _moment_field(moment),
             self._time_extracted(message.time_extracted),
