@@ -164,6 +164,27 @@ def test_connections_that_break_while_staging_are_no_matter(bronze: Bronze, tmp_
     assert_all_landed(bronze)
 
 
+def test_a_connection_that_breaks_before_its_first_use_is_no_matter(
+    bronze: Bronze, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest, broken = Session.second, []
+
+    def second(session: Session) -> psycopg.Connection[Any] | None:
+        connection = honest(session)
+        if connection is not None:
+            broken.append(connection.info.backend_pid)
+            bronze.query(f"SELECT pg_terminate_backend({connection.info.backend_pid})")
+        return connection
+
+    monkeypatch.setattr(Session, "second", second)
+
+    done = bronze.load(*messages(bronze), batch_size_rows=BATCH)
+
+    assert done.code == 0, done.log
+    assert broken
+    assert_all_landed(bronze)
+
+
 def test_a_server_without_a_second_connection_is_enough(
     bronze: Bronze, taken: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -105,7 +105,7 @@ class Lander:
         self._run = run
         self._after = after
         self._unit = 0
-        self._ahead = Ahead(self._connect_ahead, self._stage_ahead)
+        self._ahead = Ahead(session.second, self._stage_ahead)
         self._partitions: set[date] = set()
         self._made: set[date] = set()
         self._watched: set[int] = set()
@@ -186,15 +186,10 @@ class Lander:
         if batch.makes_rows and part.incoming and not self._watched:
             self._ahead.start(part)
 
-    def _connect_ahead(self) -> psycopg.Connection[Any] | None:
-        connection = self._session.second()
-        if connection is not None:
-            connection.execute(_NAME_RUN, [self._run.run_id])
-            connection.autocommit = False
-        return connection
-
     def _stage_ahead(self, connection: psycopg.Connection[Any], part: Part) -> None:
+        connection.autocommit = False
         cursor = connection.cursor()
+        cursor.execute(_NAME_RUN, [self._run.run_id])
         _send(cursor, part)
         _copy(cursor, _COPY_STAGE, b"".join([row.fields for row in part.rows if row]))
 

@@ -143,7 +143,7 @@ class Session:
         try:
             connection = self._target.connect(autocommit=True, prepare_threshold=2)
             self._prepare(connection, self._target)
-        except (psycopg.Error, DatabaseError) as error:
+        except (psycopg.Error, DatabaseError, EmbeddedServerError) as error:
             if connection is not None:
                 connection.close()
             log.info("A second connection was of no use (%s); the first does it alone.", type(error).__name__)
