@@ -6,7 +6,7 @@ SET client_min_messages = warning
 AS $$
 BEGIN
     CREATE TEMPORARY TABLE IF NOT EXISTS bronze_incoming (
-        ord integer NOT NULL,
+        ord bigint NOT NULL, -- number of the record's line in the run
         stream_id integer NOT NULL,
         raw_id text COLLATE "C" NOT NULL,
         content_hash bytea NOT NULL,
@@ -17,7 +17,7 @@ BEGIN
 
     -- the key tells the planner, which has no statistics here, that a record has one verdict
     CREATE TEMPORARY TABLE IF NOT EXISTS bronze_verdict (
-        ord integer PRIMARY KEY,
+        ord bigint PRIMARY KEY,
         stream_id integer NOT NULL,
         raw_id text COLLATE "C" NOT NULL,
         content_hash bytea NOT NULL,
@@ -34,11 +34,10 @@ BEGIN
     ) ON COMMIT DELETE ROWS;
 
     CREATE TEMPORARY TABLE IF NOT EXISTS bronze_stage (
-        ord integer NOT NULL,
+        ord bigint NOT NULL,
         raw_data jsonb NOT NULL,
         source_timestamp timestamp,
         lineage_timestamp timestamp,
-        position bigint,
         validation_status text NOT NULL,
         error_message text,
         metadata jsonb,

@@ -1,6 +1,6 @@
 -- bronze.judge: what each record in bronze_incoming is: known, or a version to append. Fills bronze_verdict with the latter and gives their ord.
 -- Holds the source's lock until the transaction ends, so that two loaders of one source take turns.
-CREATE OR REPLACE FUNCTION bronze.judge(source_name text, watched integer[]) RETURNS integer[]
+CREATE OR REPLACE FUNCTION bronze.judge(source_name text, watched integer[]) RETURNS bigint[]
 LANGUAGE plpgsql
 -- bronze_incoming has no statistics; each record's head is one look-up in the primary key
 SET enable_hashjoin = off
@@ -9,7 +9,7 @@ SET enable_seqscan = off
 AS $$
 DECLARE
     row_ids constant regclass := pg_get_serial_sequence(format('public.%I', 'bronze_' || source_name), 'id');
-    news integer[];
+    news bigint[];
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('bronze landing ' || source_name, 0));
 

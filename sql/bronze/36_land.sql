@@ -48,7 +48,7 @@ BEGIN
             c.lineage_source,
             s.lineage_timestamp,
             jsonb_build_object(
-                ''content_hash'', encode(v.content_hash, ''hex''), ''schema_hash'', coalesce(s.schema_hash, c.schema_hash), ''position'', s.position
+                ''content_hash'', encode(v.content_hash, ''hex''), ''schema_hash'', coalesce(s.schema_hash, c.schema_hash), ''position'', CASE WHEN v.change <> ''gone'' THEN v.ord END
             ),
             jsonb_build_object(''declared'', s.declared, ''present'', s.present),
             CASE WHEN s.declared > 0 THEN s.present::double precision / s.declared END,

@@ -44,11 +44,11 @@ COMMENT ON COLUMN bronze.differences.verdict IS 'missing: there, but not here; d
 -- bronze.compare: compares bronze_incoming with the heads by the rule of bronze.judge, keeps what differs, and gives the ord of it.
 -- names: {"<stream_id>": [stream, account]}; a stream that is not known here has a number below 0. left_out: ord of records outside the days that
 -- are compared, which count as seen and no more.
-CREATE OR REPLACE FUNCTION bronze.compare(reconciliation bigint, names jsonb, left_out integer[]) RETURNS integer[]
+CREATE OR REPLACE FUNCTION bronze.compare(reconciliation bigint, names jsonb, left_out bigint[]) RETURNS bigint[]
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    news integer[];
+    news bigint[];
 BEGIN
     PERFORM bronze.judge(r.source, ARRAY(SELECT n.key::integer FROM jsonb_each(names) AS n))
     FROM bronze.reconciliations AS r
@@ -68,7 +68,7 @@ BEGIN
     RETURN news;
 END
 $$;
-COMMENT ON FUNCTION bronze.compare(bigint, jsonb, integer[]) IS 'Compares a batch of records with what is here; lands nothing.';
+COMMENT ON FUNCTION bronze.compare(bigint, jsonb, bigint[]) IS 'Compares a batch of records with what is here; lands nothing.';
 
 -- bronze.compare_absent: the records of the streams that were read which are here and were not seen there (bronze_seen).
 CREATE OR REPLACE FUNCTION bronze.compare_absent(reconciliation bigint, stream_ids integer[]) RETURNS void

@@ -96,7 +96,7 @@ def test_a_hook_is_part_of_the_transaction(bronze: Bronze, tmp_path: Path) -> No
 
 def test_a_hook_that_takes_records_away_is_caught(bronze: Bronze) -> None:
     early = bronze.query("SELECT prosrc FROM pg_proc WHERE oid = 'bronze.land()'::regprocedure")[0][0]
-    thief = early.replace("BEGIN", "BEGIN\n    DELETE FROM bronze_stage WHERE ord = 1;", 1)
+    thief = early.replace("BEGIN", "BEGIN\n    DELETE FROM bronze_stage WHERE ord = 2;", 1)
     bronze.query(
         f"CREATE OR REPLACE FUNCTION bronze.land() RETURNS void LANGUAGE plpgsql AS $thief${thief}$thief$"
     )

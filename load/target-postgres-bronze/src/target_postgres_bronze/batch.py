@@ -4,30 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import date
 
     from target_postgres_bronze.errors import RejectedError
     from target_postgres_bronze.streams import Stream
 
 
-#: Where a record came from: its ord in the part, its stream, its line, the line's number in the run, and whether its key is
-#: unusable. A plain tuple, as there is one for every record.
-Origin: TypeAlias = "tuple[int, Stream, bytes, int, bool]"
-
-
-class Row(NamedTuple):
-    """A row of bronze_stage in the text form of COPY, and the month of its event (None: no time of its own)."""
-
-    fields: bytes
-    month: date | None
-
-    def numbered(self, place: int) -> Row:
-        """Return the row with its ord before the other fields."""
-        return Row(b"%d\t%b" % (place, self.fields), self.month)
+#: Where a record came from: its stream, its line, the line's number in the run (its ord), and whether its key is unusable.
+#: This and the next are plain tuples, as there is one for every record.
+Origin: TypeAlias = "tuple[Stream, bytes, int, bool]"
+#: A row of bronze_stage in the text form of COPY, and the day of its event (None: no time of its own).
+Row: TypeAlias = "tuple[bytes, date | None]"
 
 
 @dataclass(slots=True)
@@ -38,17 +29,22 @@ class Part:
         incoming: Rows of bronze_incoming in the text form of COPY.
         origins: Where each came from.
         rows: For each its row of bronze_stage, None where it is made only if the record is news.
-        places: Where the record of an ord stands in these lists; empty: at its ord.
     """
 
     incoming: list[str] = field(default_factory=list)
     origins: list[Origin] = field(default_factory=list)
     rows: list[Row | None] = field(default_factory=list)
-    places: dict[int, int] = field(default_factory=dict)
 
     def streams(self) -> Counter[str]:
         """Return how many of its records are of each stream."""
-        return Counter([origin[1].name for origin in self.origins])
+        return Counter([origin[0].name for origin in self.origins])
+
+    def places(self, ords: Sequence[int]) -> Sequence[int]:
+        """Return where in these lists the records of *ords* stand, in any order."""
+        if len(ords) == len(self.origins):
+            return range(len(ords))
+        chosen = set(ords)
+        return [place for place, origin in enumerate(self.origins) if origin[2] in chosen] if chosen else []
 
 
 @dataclass(slots=True)
@@ -126,10 +122,15 @@ class Batch:
 
 def split_by_months(part: Part, months_at_once: int) -> Iterator[Part]:
     """Split a part whose rows are made into parts that fall into few months each."""
-    months = sorted({row.month for row in part.rows if row}, key=lambda month: (month is None, month))
+    months = sorted(months_of(part.rows), key=lambda month: (month is None, month))
     for start in range(0, len(months), months_at_once):
         chosen = set(months[start : start + months_at_once])
-        yield _chosen(part, [place for place, row in enumerate(part.rows) if row and row.month in chosen])
+        yield _chosen(part, [place for place, row in enumerate(part.rows) if months_of([row]) <= chosen])
+
+
+def months_of(rows: Iterable[Row | None]) -> set[date | None]:
+    """Return the first days of the months into which *rows* fall, None among them if one has no time of its own."""
+    return {day and day.replace(day=1) for day in {row[1] for row in rows if row}}
 
 
 def halves(part: Part) -> tuple[Part, Part]:
@@ -144,5 +145,4 @@ def _chosen(part: Part, places: Iterable[int]) -> Part:
         [part.incoming[place] for place in places],
         [part.origins[place] for place in places],
         [part.rows[place] for place in places],
-        {part.origins[place][0]: number for number, place in enumerate(places)},
     )

@@ -12,12 +12,12 @@ import psycopg
 
 from target_postgres_bronze import indexing
 from target_postgres_bronze.ahead import Ahead
-from target_postgres_bronze.batch import Batch, Letter, Origin, Part, Row, halves, split_by_months
+from target_postgres_bronze.batch import Batch, Letter, Origin, Part, Row, halves, months_of, split_by_months
 from target_postgres_bronze.books import Figures, letter_row
 from target_postgres_bronze.errors import LoaderError, RejectedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import date, datetime
 
     from target_postgres_bronze.session import Session
@@ -191,7 +191,7 @@ class Lander:
         cursor = connection.cursor()
         cursor.execute(_NAME_RUN, [self._run.run_id])
         _send(cursor, part)
-        _copy(cursor, _COPY_STAGE, b"".join([row.fields for row in part.rows if row]))
+        _copy(cursor, _COPY_STAGE, b"".join([row[0] for row in part.rows if row]))
 
     def land(self, batch: Batch, make_row: Callable[[Origin], Row]) -> float:
         """Commit everything in *batch*, rejected lines included.
@@ -242,7 +242,7 @@ class Lander:
                 raise
             if len(part.incoming) > 1:
                 return sum(self._land_part(half, make_row) for half in halves(part))
-            _place, stream, line, position, _lacks_key = part.origins[0]
+            stream, line, position, _lacks_key = part.origins[0]
             self._figures.read[stream.name] += 1
             self._add_letter(Letter(line, position, RejectedError(_refusal(error), "database", stream.name)))
             return self._land_part(Part(), make_row)
@@ -309,22 +309,20 @@ class Lander:
         cursor = connection.cursor(binary=True)
         read = part.streams()
         known: Counter[str] = Counter()
-        news: list[int] = []
+        news: Sequence[int] = ()
         if part.incoming:
             if not is_staged:
                 _send(cursor, part)
             cursor.execute("SELECT bronze.judge(%s, %s::integer[])", [self._run.source, list(self._watched)])
-            news = _value(cursor.fetchone())
-            if part.places:
-                news = [part.places[number] for number in news]
+            news = part.places(_value(cursor.fetchone()))
             if len(news) < len(part.incoming):
                 known = read.copy()
-                known.subtract(Counter(part.origins[place][1].name for place in news))
+                known.subtract(Counter(part.origins[place][0].name for place in news))
         if news:
             rows = [part.rows[place] or make_row(part.origins[place]) for place in news]
-            self._make_partitions(cursor, {row.month for row in rows})
+            self._make_partitions(cursor, months_of(rows))
             if not is_staged:
-                _copy(cursor, _COPY_STAGE, b"".join([row.fields for row in rows]))
+                _copy(cursor, _COPY_STAGE, b"".join([row[0] for row in rows]))
             for name, text in self._after:
                 _run_hook(connection, name, text)
             landed = _value(

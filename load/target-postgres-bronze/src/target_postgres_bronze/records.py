@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from target_postgres_bronze import identity
-from target_postgres_bronze.batch import Row
 from target_postgres_bronze.copytext import ESCAPES, NULL, field_of_bytes, field_of_text
 from target_postgres_bronze.errors import RejectedError
 from target_postgres_bronze.messages import NOTHING, read_message
@@ -34,10 +32,11 @@ from target_postgres_bronze.timestamps import is_plausible, latest_plausible, mi
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     import msgspec
 
-    from target_postgres_bronze.batch import Batch, Origin
+    from target_postgres_bronze.batch import Batch, Origin, Row
     from target_postgres_bronze.messages import Message
     from target_postgres_bronze.streams import Stream
 
@@ -140,18 +139,17 @@ class RecordReader:
         if part is None:
             batch.repeat(stream.name)
             return
-        place = len(part.origins)
         name = raw_id if raw_id.isalnum() else raw_id.translate(ESCAPES)
-        part.incoming.append(f"{place}\t{stream_id}\t{name}\t\\\\x{digest}\t{ordering}\t{marks}\n")
-        part.origins.append((place, stream, line, position, lacks_key))
-        part.rows.append(row and row.numbered(place))
+        part.incoming.append(f"{position}\t{stream_id}\t{name}\t\\\\x{digest}\t{ordering}\t{marks}\n")
+        part.origins.append((stream, line, position, lacks_key))
+        part.rows.append(row)
 
     def make_row(self, origin: Origin) -> Row:
         """Make the row of a record that was read without one."""
-        place, stream, line, position, lacks_key = origin
+        stream, line, position, lacks_key = origin
         message = read_message(line)
         payload = read_payload(bytes(message.record))
-        return self._make_row(stream, position, message, payload, lacks_key=lacks_key).numbered(place)
+        return self._make_row(stream, position, message, payload, lacks_key=lacks_key)
 
     def _make_row(
         self, stream: Stream, position: int, message: Message, payload: Payload, *, lacks_key: bool
@@ -166,11 +164,11 @@ class RecordReader:
         moment = self._moment(stream, provenance, content, checks)
         declared = len(stream.checker.declared)
         present = stream.checker.count_present(content, checks.undeclared)
-        fields = b"%b\t%b\t%b\t%d\t%b\t%b\t%b\t%b\t%d\t%d\t%b\t%b\n" % (
+        fields = b"%d\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t%d\t%d\t%b\t%b\n" % (
+            position,
             field_of_bytes(payload.text),
             _moment_field(moment),
             self._time_extracted(message.time_extracted),
-            position,
             checks.status,
             field_of_text(checks.message()) if checks.sentences else NULL,
             _metadata(provenance, payload, message) if provenance.metadata or payload.losses else NULL,
@@ -180,7 +178,7 @@ class RecordReader:
             checks.outcome(),
             provenance.columns,
         )
-        return Row(fields, date(moment.year, moment.month, 1) if moment else None)
+        return fields, moment and moment.date()
 
     def _time_extracted(self, text: str | None) -> bytes:
         # the records of one answer have the same; rows may be made in another thread meanwhile

@@ -25,6 +25,8 @@ _A_DAY: Final = 86_400_000_000
 _DIGITS: Final = re.compile(r"-?\d{9,19}(\.\d+)?")
 _SPACED_ZONE: Final = re.compile(r"^(.*\d)\s+(UTC|GMT|Z|[+-]\d\d:?\d\d)$")
 _ZONES: Final = {"UTC": "+00:00", "GMT": "+00:00", "Z": "+00:00"}
+#: What most services write after the seconds.
+_UTC: Final = frozenset({"Z", "+00:00"})
 _LEAP_SECOND: Final = ":60"
 
 
@@ -68,6 +70,9 @@ def microseconds(text: str) -> int | None:
 
 def _from_text(text: str) -> datetime:
     try:
+        if text[19:] in _UTC and text[10:11] == "T":
+            # taking a zone off again costs more than all the rest
+            return datetime.fromisoformat(text[:19])
         # digits alone are no ISO date to most services, though Python reads some as one
         moment = (
             _from_odd_text(text)

@@ -75,6 +75,18 @@ def test_a_range_of_days_leaves_the_others_out(orders: Operator) -> None:
     assert verdicts(answer) == {"1": "gone", "3": "gone"}
 
 
+def test_what_differs_or_is_missing_within_a_range_of_days_is_named(orders: Operator) -> None:
+    path = source(
+        orders,
+        order(orders, 1),
+        order(orders, 3, total=99),
+        order(orders, 5, at="2024-05-06"),
+        order(orders, 5, id=6, at="2024-05-07"),
+    )
+    answer = reconcile(orders, path, "--from", "2024-01-04", "--to", "2024-05-06", "--json")
+    assert verdicts(answer) == {"2": "gone", "3": "differing", "5": "missing"}
+
+
 def test_a_record_that_moved_out_of_the_range_is_not_gone(orders: Operator) -> None:
     path = source(orders, order(orders, 2, at="2024-07-01"))
     answer = reconcile(orders, path, "--from", "2024-02-01", "--to", "2024-02-29", "--json")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from target_postgres_bronze.batch import Part
+    from target_postgres_bronze.batch import Part, Row
     from target_postgres_bronze.messages import Message
     from target_postgres_bronze.session import Session
     from target_postgres_bronze.streams import Stream
@@ -155,31 +155,31 @@ class Reconciler:
         batch, self._batch = self._batch, Batch()
         for part in batch.parts:
             if part.incoming:
-                places = self._session.run(partial(self._compare_part, part))
-                for place in sorted(places):
-                    self._keep(part.origins[place][2])
+                for place in part.places(self._session.run(partial(self._compare_part, part))):
+                    self._keep(part.origins[place][1])
         self._do(lambda connection: connection.execute(COUNT, [self._read, self._rejected, self.number]))
 
     def _compare_part(self, part: Part, connection: psycopg.Connection[Any]) -> list[int]:
-        """Return the places of the records in *part* that are not here as they are there."""
-        left_out = [place for place in range(len(part.incoming)) if not self._is_wanted(part, place)]
+        """Return the ord of the records in *part* that are not here as they are there."""
+        left_out = [
+            origin[2] for origin, row in zip(part.origins, part.rows, strict=True) if not self._is_wanted(row)
+        ]
         with connection.transaction(), connection.cursor() as cursor:
             with cursor.copy("COPY bronze_incoming FROM STDIN") as copy:
                 copy.write("".join(part.incoming).encode("utf-8", "replace"))
             cursor.execute(
-                "SELECT bronze.compare(%s, %s, %s::integer[])",
+                "SELECT bronze.compare(%s, %s, %s::bigint[])",
                 [self.number, json.dumps(self._names), left_out],
             )
             found: Any = cursor.fetchone()
             return list(found[0])
 
-    def _is_wanted(self, part: Part, place: int) -> bool:
-        row = part.rows[place]
-        if row is None or row.month is None:
+    def _is_wanted(self, row: Row | None) -> bool:
+        day = row and row[1]
+        if day is None:
             return True
-        day = row.fields.split(b"\t", 2)[1][:10].decode()
         first, last = self._days
-        return (first is None or day >= first.isoformat()) and (last is None or day <= last.isoformat())
+        return (first is None or day >= first) and (last is None or day <= last)
 
     def _keep(self, line: bytes) -> None:
         if self._spool is not None:
