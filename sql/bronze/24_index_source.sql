@@ -1,6 +1,6 @@
 -- bronze.missing_indexes: the indexes of bronze.record that a source's table does not have as a whole.
 -- bronze.build_index, bronze.merge_pending: one step, with the rights of the layout's owner, so that a loader need not own the tables (see sql/roles.sql).
--- bronze.index_partitions: builds them on the partitions. Several sessions may do so at once: each takes what no other has in hand.
+-- bronze.index_partitions: builds them on the partitions, of all months or of some. Several sessions may do so at once: each takes what no other has in hand.
 -- bronze.index_source: the same, then the indexes of the table as a whole, which take over what the partitions have; at last it merges what a load left in
 -- the pending lists of GIN indexes, so that no reader has to search them. Called at the end of every run; partitions made later get theirs as they are attached.
 -- Each step is a transaction of its own: a killed run leaves whole indexes, the next one goes on, and the locks of a step fit into any server's lock table.
@@ -59,7 +59,7 @@ $$;
 COMMENT ON FUNCTION bronze.merge_pending(regclass) IS 'Merges what waits in the pending list of a GIN index.';
 REVOKE EXECUTE ON FUNCTION bronze.merge_pending(regclass) FROM public;
 
-CREATE OR REPLACE PROCEDURE bronze.index_partitions(source_name text)
+CREATE OR REPLACE PROCEDURE bronze.index_partitions(source_name text, months date[] = NULL)
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -77,6 +77,9 @@ BEGIN
         INNER JOIN pg_class AS c ON c.oid = h.inhrelid
         CROSS JOIN bronze.missing_indexes(source_name) AS m
         WHERE h.inhparent = format('public.%I', 'bronze_' || source_name)::regclass
+            AND (months IS NULL OR substr(c.relname, length('bronze_' || source_name) + 1) = ANY (
+                SELECT to_char(m.day, '"_y"YYYY"m"MM') FROM unnest(months) AS m (day)
+            ))
         -- one partition after the other, as its rows are in memory then; the largest first, so that those who share the work end together
         ORDER BY pg_relation_size(h.inhrelid) DESC, h.inhrelid, m.definition LIKE 'USING gin%' DESC, m.suffix
     LOOP
@@ -90,7 +93,7 @@ BEGIN
     PERFORM pg_advisory_unlock_shared(turn);
 END
 $$;
-COMMENT ON PROCEDURE bronze.index_partitions (text) IS 'Builds the indexes that partitions of bronze_<source> lack; several sessions share the work.';
+COMMENT ON PROCEDURE bronze.index_partitions (text, date[]) IS 'Builds the indexes that partitions of bronze_<source> lack; several sessions share the work.';
 
 CREATE OR REPLACE PROCEDURE bronze.index_source(source_name text)
 LANGUAGE plpgsql

@@ -2,30 +2,77 @@
 
 from __future__ import annotations
 
+import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+import psycopg
+
+from target_postgres_bronze.errors import LoaderError
 from target_postgres_bronze.worker import Worker
 
 if TYPE_CHECKING:
-    import psycopg
+    from collections.abc import Collection
+    from datetime import date
 
     from target_postgres_bronze.session import Session
 
+log = logging.getLogger(__name__)
+
+_IS_INCOMPLETE: Final = "SELECT EXISTS (SELECT FROM bronze.missing_indexes(%s))"
 _ON_PARTITIONS: Final = b"CALL bronze.index_partitions(%s)"
+_ON_A_PARTITION: Final = "CALL bronze.index_partitions(%s, %s)"
 
 
-def build_indexes(session: Session, connection: psycopg.Connection[Any], source: str) -> None:
-    """Build what indexes the table of *source* lacks yet, and merge what waits in its GIN indexes.
+class Indexing:
+    """The index work of one run."""
 
-    Args:
-        session: Gives a second connection, where there is something to build.
-        connection: The first one, outside a transaction.
-        source: Source.
-    """
-    values = [source]
-    if connection.execute("SELECT FROM bronze.missing_indexes(%s)", values).fetchone() is not None:
-        helper: Worker[None] = Worker()
-        helper.start(lambda: session.beside(_ON_PARTITIONS, values))
-        connection.execute(_ON_PARTITIONS, values)
-        helper.wait()
-    connection.execute("CALL bronze.index_source(%s)", values)
+    def __init__(self, session: Session, source: str) -> None:
+        """Prepare; *session* gives the connection of the run, and a second one where there is something to build."""
+        self._session = session
+        self._source = source
+        self._early: Worker[None] = Worker()
+        self._is_late = False
+
+    def begin(self, months: Collection[date]) -> None:
+        """Begin with the partitions of *months*, into which nothing will come any more, while the last parts land."""
+        self._early.start(partial(self._build_early, months))
+
+    def stop(self) -> None:
+        """Go no further with what `begin` began than the partition that is in hand."""
+        self._is_late = True
+        self._early.wait()
+
+    def finish(self) -> None:
+        """Build what indexes the table lacks yet, and merge what waits in its GIN indexes."""
+        self.stop()
+        self._session.run(self._build_all)
+
+    def _build_all(self, connection: psycopg.Connection[Any]) -> None:
+        values = [self._source]
+        if _is_incomplete(connection, self._source):
+            helper: Worker[None] = Worker()
+            helper.start(lambda: self._session.beside(_ON_PARTITIONS, values))
+            connection.execute(_ON_PARTITIONS, values)
+            helper.wait()
+        connection.execute("CALL bronze.index_source(%s)", values)
+
+    def _build_early(self, months: Collection[date]) -> None:
+        try:
+            if not self._session.run(partial(_is_incomplete, source=self._source)):
+                return
+            for month in sorted(months):
+                if self._is_late:
+                    return
+                self._session.run(partial(_build, source=self._source, month=month))
+        except (psycopg.Error, LoaderError) as error:
+            log.info("Indexes could not be built early (%s); they are built at the end.", type(error).__name__)
+
+
+def _is_incomplete(connection: psycopg.Connection[Any], source: str) -> bool:
+    row: Any = connection.execute(_IS_INCOMPLETE, [source]).fetchone()
+    return bool(row[0])
+
+
+def _build(connection: psycopg.Connection[Any], source: str, month: date) -> None:
+    connection.execute(_ON_A_PARTITION, [source, [month]])

@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
-from target_postgres_bronze import indexing
 from target_postgres_bronze.ahead import Ahead
 from target_postgres_bronze.batch import Batch, Letter, Origin, Part, Row, halves, months_of, split_by_months
 from target_postgres_bronze.books import Figures, letter_row
 from target_postgres_bronze.errors import LoaderError, RejectedError
+from target_postgres_bronze.indexing import Indexing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from datetime import date, datetime
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from target_postgres_bronze.session import Session
     from target_postgres_bronze.streams import Stream, Window
@@ -106,6 +106,7 @@ class Lander:
         self._after = after
         self._unit = 0
         self._ahead = Ahead(session.second, self._stage_ahead)
+        self._indexing = Indexing(session, run.source)
         self._partitions: set[date] = set()
         self._made: set[date] = set()
         self._watched: set[int] = set()
@@ -410,6 +411,7 @@ class Lander:
 
     def books(self) -> dict[str, dict[str, int]]:
         """Return the run's books by stream, as the database has them."""
+        self._indexing.stop()  # they are asked for on the same connection
         rows = self._session.run(
             lambda connection: connection.execute(
                 "SELECT to_jsonb(b) - 'run_id' FROM bronze.run_streams AS b WHERE run_id = %s ORDER BY stream",
@@ -418,12 +420,16 @@ class Lander:
         )
         return {row[0].pop("stream"): row[0] for row in rows}
 
+    def begin_indexes(self, to_come: Collection[Batch]) -> None:
+        """Begin to build the indexes that the source's table lacks, of the months into which no record of *to_come* falls."""
+        rows = [row for batch in to_come for part in batch.parts for row in part.rows]
+        if all(rows) and not self._watched:
+            self._indexing.begin(self._partitions - {month or _this_month() for month in months_of(rows)})
+
     def build_indexes(self) -> None:
         """Build what indexes the source's table lacks yet, and say in comments what its schemas say."""
         self._ahead.close()
-        self._session.run(
-            lambda connection: indexing.build_indexes(self._session, connection, self._run.source)
-        )
+        self._indexing.finish()
         self._session.run(
             lambda connection: connection.execute(_DESCRIBE_SOURCE, [self._run.source, self._run.run_id])
         )
@@ -439,6 +445,7 @@ class Lander:
 
     def _close(self) -> None:
         self._ahead.close()
+        self._indexing.stop()
         self._session.close()
 
     def abandon(self, reason: str) -> None:
@@ -449,6 +456,10 @@ class Lander:
             )
         finally:
             self._close()
+
+
+def _this_month() -> date:
+    return datetime.now(UTC).date().replace(day=1)
 
 
 def _send(cursor: psycopg.Cursor[Any], part: Part) -> None:

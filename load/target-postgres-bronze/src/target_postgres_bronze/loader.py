@@ -82,6 +82,7 @@ class Loader:
         self._rest: list[bytes] = []
         self._position = 0
         self._batch = Batch()
+        self._landing = Batch()
         self._worker: Worker[None] = Worker()
         self._archiver: Worker[None] = Worker()
         # nothing is committed that is not in the archive
@@ -126,6 +127,7 @@ class Loader:
         if self._worker.is_busy:
             self._lander.begin(self._batch)
         self._worker.start(partial(self._commit, self._batch, self._unsaved))
+        self._landing = self._batch
         self._unsaved = []
         self._rows_now = min(self._batch_rows, 2 * self._rows_now)
         self._batch = Batch(makes_rows=self._share_of_news > _MOSTLY_KNOWN)
@@ -165,6 +167,8 @@ class Loader:
         if complete and rest.strip():
             self._take(rest, is_cut=True)
         self._rest = []
+        if complete and self._worker.is_busy:
+            self._lander.begin_indexes([self._landing, self._batch])
         self.flush()
         for chunk in self._unsaved:
             self._archive.write(chunk)

@@ -6,6 +6,7 @@ the environment (``--config=ENV``) are the SDK's own.
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import signal
@@ -36,8 +37,12 @@ def main() -> None:
 
 
 def _run(configs: list[str], source: str | None) -> int:
+    gc.disable()  # what is imported stays: looking through it meanwhile costs a tenth of the start
     from target_postgres_bronze import project  # noqa: PLC0415 - not needed for --help
     from target_postgres_bronze.pipeline import FAILURE, run_loader  # noqa: PLC0415 - the same
+
+    gc.freeze()
+    gc.enable()
 
     try:
         config = _read_configs(configs)

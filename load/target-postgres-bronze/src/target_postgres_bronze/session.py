@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -63,6 +64,7 @@ class Session:
         self._pauses = pauses
         self._target: Target | None = None
         self._connection: psycopg.Connection[Any] | None = None
+        self._turn = threading.Lock()
         #: Whether a signal asks to end; then nothing waits for a database that is away.
         self.is_stopped: Callable[[], bool] = lambda: False
         #: Called after a connection was opened anew.
@@ -107,7 +109,9 @@ class Session:
         """
         for pause in (*self._pauses, None):
             try:
-                return work(self._reopened())
+                # indexes are built in between while the last parts land
+                with self._turn:
+                    return work(self._reopened())
             except (
                 psycopg.OperationalError,
                 psycopg.InterfaceError,
