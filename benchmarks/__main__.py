@@ -24,7 +24,7 @@ from benchmarks.contenders import (
     peers,
     run_ours,
 )
-from benchmarks.servers import throwaway_server
+from benchmarks.servers import throwaway_server, without_autovacuum
 
 if TYPE_CHECKING:
     from target_postgres_bronze.embedded import Server
@@ -53,6 +53,7 @@ def main() -> None:
     if options.peers:
         _install_peers(options.peers)
     with throwaway_server(options.server) as server:
+        without_autovacuum(server)
         _say_machine(server)
         for kind in options.kinds:
             _compare(server, kind, options)

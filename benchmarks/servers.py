@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import tempfile
@@ -17,6 +18,7 @@ from target_postgres_bronze.embedded_account import account_for
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_numbers = itertools.count(1)
 _TICK = os.sysconf("SC_CLK_TCK")
 _PROGRAMS_15 = Path(os.environ.get("PG_BIN_15", "/usr/lib/postgresql/15/bin"))
 
@@ -65,12 +67,23 @@ def _server_15(data_dir: Path) -> Iterator[embedded.Server]:
 
 
 def fresh_database(server: embedded.Server, name: str) -> str:
-    """Make database *name* anew and return its connection string; checkpoint first, so that runs do not pay for others."""
+    """Make an empty database called *name* and a number, and return its connection string.
+
+    Runs do not pay for others: a checkpoint comes first, and former databases stay until the server goes, as ext4 makes new files
+    slowly where many were deleted in the minutes before.
+    """
+    database = f"{name}_{next(_numbers)}"
     with psycopg.connect(server.conninfo("postgres"), autocommit=True) as admin:
-        admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
-        admin.execute(f'CREATE DATABASE "{name}"'.encode())
+        admin.execute(f'CREATE DATABASE "{database}"'.encode())
         admin.execute("CHECKPOINT")
-    return server.conninfo(name)
+    return server.conninfo(database)
+
+
+def without_autovacuum(server: embedded.Server) -> None:
+    """Switch autovacuum off: it would clean the tables of one measurement during the next."""
+    with psycopg.connect(server.conninfo("postgres"), autocommit=True) as admin:
+        admin.execute("ALTER SYSTEM SET autovacuum = off")
+        admin.execute("SELECT pg_reload_conf()")
 
 
 def cpu_seconds(server: embedded.Server) -> float:

@@ -93,7 +93,7 @@ BEGIN
     PERFORM pg_advisory_unlock_shared(turn);
 END
 $$;
-COMMENT ON PROCEDURE bronze.index_partitions (text, date[]) IS 'Builds the indexes that partitions of bronze_<source> lack; several sessions share the work.';
+COMMENT ON PROCEDURE bronze.index_partitions (text, date []) IS 'Builds the indexes that partitions of bronze_<source> lack; several sessions share the work.';
 
 CREATE OR REPLACE PROCEDURE bronze.index_source(source_name text)
 LANGUAGE plpgsql

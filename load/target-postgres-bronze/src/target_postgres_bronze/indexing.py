@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-import psycopg
-
-from target_postgres_bronze.errors import LoaderError
 from target_postgres_bronze.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import date
 
-    from target_postgres_bronze.session import Session
+    import psycopg
 
-log = logging.getLogger(__name__)
+    from target_postgres_bronze.session import Session
 
 _IS_INCOMPLETE: Final = "SELECT EXISTS (SELECT FROM bronze.missing_indexes(%s))"
 _ON_PARTITIONS: Final = b"CALL bronze.index_partitions(%s)"
@@ -58,15 +54,11 @@ class Indexing:
         connection.execute("CALL bronze.index_source(%s)", values)
 
     def _build_early(self, months: Collection[date]) -> None:
-        try:
-            if not self._session.run(partial(_is_incomplete, source=self._source)):
+        if not self._session.between(partial(_is_incomplete, source=self._source)):
+            return
+        for month in sorted(months):
+            if self._is_late or not self._session.between(partial(_build, source=self._source, month=month)):
                 return
-            for month in sorted(months):
-                if self._is_late:
-                    return
-                self._session.run(partial(_build, source=self._source, month=month))
-        except (psycopg.Error, LoaderError) as error:
-            log.info("Indexes could not be built early (%s); they are built at the end.", type(error).__name__)
 
 
 def _is_incomplete(connection: psycopg.Connection[Any], source: str) -> bool:
@@ -74,5 +66,6 @@ def _is_incomplete(connection: psycopg.Connection[Any], source: str) -> bool:
     return bool(row[0])
 
 
-def _build(connection: psycopg.Connection[Any], source: str, month: date) -> None:
+def _build(connection: psycopg.Connection[Any], source: str, month: date) -> bool:
     connection.execute(_ON_A_PARTITION, [source, [month]])
+    return True

@@ -450,6 +450,7 @@ class Lander:
 
     def abandon(self, reason: str) -> None:
         """Close the books of a run that cannot go on, on the connection that is there."""
+        self._indexing.stop()
         try:
             self._session.open().execute(
                 "SELECT bronze.end_run(%s, 'failed', %s)", [self._run.run_id, reason]

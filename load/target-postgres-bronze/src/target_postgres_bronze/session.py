@@ -109,7 +109,7 @@ class Session:
         """
         for pause in (*self._pauses, None):
             try:
-                # indexes are built in between while the last parts land
+                # see `between`
                 with self._turn:
                     return work(self._reopened())
             except (
@@ -163,6 +163,17 @@ class Session:
                 connection.execute(statement, values)
         except psycopg.Error as error:
             log.info("A second connection was of no use (%s); the first does it alone.", type(error).__name__)
+
+    def between(self, work: Callable[[psycopg.Connection[Any]], T]) -> T | None:
+        """Do *work* with the connection when nobody else does; once, as it must be optional. None where that failed."""
+        try:
+            with self._turn:
+                return None if self._connection is None else work(self._connection)
+        except psycopg.Error as error:
+            log.info(
+                "What could be done meanwhile failed (%s); it is done in its turn.", type(error).__name__
+            )
+            return None
 
     def close(self) -> None:
         """Close the connection."""
