@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
 from target_postgres_bronze import indexing
@@ -12,8 +15,8 @@ from target_postgres_bronze.worker import Worker
 
 if TYPE_CHECKING:
     from datetime import date
+    from pathlib import Path
 
-    import psycopg
     from conftest import Bronze
 
 BATCH = 5
@@ -121,6 +124,38 @@ def test_records_without_a_time_keep_their_month_to_the_end(bronze: Bronze, earl
 
     assert done.code == 0, done.log
     assert not early
+    assert_all_indexed(bronze)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
+)
+def test_a_signal_leaves_the_indexes_to_the_next_run(
+    bronze: Bronze, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    bronze.load(*messages(bronze))
+    bronze.query("DROP INDEX bronze_shop_by_environment")
+    path = tmp_path / "again.singer"
+    path.write_bytes(bronze.lines(*messages(bronze)))
+    with psycopg.connect(bronze.conninfo) as writer:
+        # its transaction keeps everybody from building on the table
+        writer.execute("LOCK TABLE bronze_shop IN ROW EXCLUSIVE MODE")
+        loader = bronze.start(path)
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'relation'"
+        while bronze.query(waiting) == [(0,)]:
+            assert loader.poll() is None
+            time.sleep(0.02)
+        loader.send_signal(number)
+        _, said = loader.communicate(timeout=30)
+
+    assert loader.returncode == code, said
+    assert b"Stopped by a signal" in said
+    assert b"Traceback" not in said
+    last = "SELECT status FROM bronze.runs ORDER BY started_at DESC LIMIT 1"
+    assert bronze.query(last) == [("interrupted",)]
+
+    bronze.load(*messages(bronze))
+    assert bronze.query(last) == [("succeeded",)]
     assert_all_indexed(bronze)
 
 

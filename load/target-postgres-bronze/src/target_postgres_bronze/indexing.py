@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+import psycopg
+
 from target_postgres_bronze.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import date
-
-    import psycopg
 
     from target_postgres_bronze.session import Session
 
@@ -29,6 +29,7 @@ class Indexing:
         self._source = source
         self._early: Worker[None] = Worker()
         self._is_late = False
+        self._is_building = False
 
     def begin(self, months: Collection[date]) -> None:
         """Begin with the partitions of *months*, into which nothing will come any more, while the last parts land."""
@@ -39,26 +40,44 @@ class Indexing:
         self._is_late = True
         self._early.wait()
 
+    def break_off(self) -> None:
+        """Leave what is being built, and the rest, to the next run."""
+        self._is_late = True
+        if self._is_building:
+            self._session.break_off()
+
     def finish(self) -> None:
-        """Build what indexes the table lacks yet, and merge what waits in its GIN indexes."""
+        """Build what indexes the table lacks yet, and merge what waits in its GIN indexes; or until a signal breaks it off."""
         self.stop()
-        self._session.run(self._build_all)
+        self._is_building = True
+        try:
+            self._session.run(self._build_all)
+        except psycopg.errors.QueryCanceled:
+            if not self._session.is_stopped():
+                raise
+        finally:
+            self._is_building = False
 
     def _build_all(self, connection: psycopg.Connection[Any]) -> None:
         values = [self._source]
         if _is_incomplete(connection, self._source):
             helper: Worker[None] = Worker()
             helper.start(lambda: self._session.beside(_ON_PARTITIONS, values))
-            connection.execute(_ON_PARTITIONS, values)
-            helper.wait()
-        connection.execute("CALL bronze.index_source(%s)", values)
+            try:
+                connection.execute(_ON_PARTITIONS, values)
+            finally:
+                helper.wait()
+        if not self._session.is_stopped():
+            connection.execute("CALL bronze.index_source(%s)", values)
 
     def _build_early(self, months: Collection[date]) -> None:
         if not self._session.between(partial(_is_incomplete, source=self._source)):
             return
+        self._is_building = True
         for month in sorted(months):
             if self._is_late or not self._session.between(partial(_build, source=self._source, month=month)):
-                return
+                break
+        self._is_building = False
 
 
 def _is_incomplete(connection: psycopg.Connection[Any], source: str) -> bool:

@@ -434,6 +434,10 @@ class Lander:
             lambda connection: connection.execute(_DESCRIBE_SOURCE, [self._run.source, self._run.run_id])
         )
 
+    def leave_indexes(self) -> None:
+        """Break off the building of indexes; what is whole stays, and the next run builds the rest."""
+        self._indexing.break_off()
+
     def end(self, status: str, reason: str | None) -> None:
         """Close the run's books and the connection."""
         self._session.run(

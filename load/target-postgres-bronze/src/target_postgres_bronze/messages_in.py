@@ -8,7 +8,7 @@ import signal
 from typing import IO, TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType, TracebackType
 
 _CHUNK: Final = 1024 * 1024
@@ -20,11 +20,13 @@ class Interrupt:
 
     Attributes:
         number: The signal that came, 0 if none.
+        on_signal: Called at each, for what would go on for long.
     """
 
     def __init__(self) -> None:
         """Nothing has come yet."""
         self.number = 0
+        self.on_signal: Callable[[], object] = lambda: None
         self._former: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupt:  # noqa: PYI034 - no class is derived from it
@@ -42,6 +44,7 @@ class Interrupt:
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self.number = self.number or number
+        self.on_signal()
 
 
 def read_chunks(source: IO[Any], interrupt: Interrupt) -> Iterator[bytes]:

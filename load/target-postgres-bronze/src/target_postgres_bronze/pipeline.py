@@ -123,7 +123,7 @@ def _land_chunks(  # noqa: PLR0913, PLR0917 - what a run is made of
                 work.loader.flush()
         work.loader.end(complete=not interrupt.number)
         work.archive.close()
-        return work.finish(interrupt.number)
+        return work.finish(interrupt)
     except BaseException as error:
         work.give_up(error)
         raise
@@ -154,17 +154,20 @@ class _Work:
             settings.batch_size_rows,
         )
 
-    def finish(self, signal_number: int) -> int:
+    def finish(self, interrupt: Interrupt) -> int:
         """Close the books, say what landed, and return the exit code."""
+        # indexes of many rows take minutes, and can be left to the next run
+        interrupt.on_signal = self.lander.leave_indexes
         books = self.lander.books()
         self._say(books)
-        if signal_number:
-            self.lander.end("interrupted", f"stopped by signal {signal_number}")
+        if not interrupt.number:
+            self.lander.build_indexes()
+        if interrupt.number:
+            self.lander.end("interrupted", f"stopped by signal {interrupt.number}")
             log.warning(
                 "Stopped by a signal: what is counted above is safe. Run again, and it goes on from there."
             )
-            return 128 + signal_number
-        self.lander.build_indexes()
+            return 128 + interrupt.number
         reason = _judge_books(books, self.settings)
         self.lander.end("failed" if reason else "succeeded", reason)
         if reason:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psycopg
@@ -24,6 +24,8 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _TICK: Final = 0.2
+#: Seconds for asking the server to cancel something.
+_CANCEL_WITHIN: Final = 5.0
 #: Seconds between attempts: a server that restarts is back within the minute.
 PAUSES: Final = (0.1, 1, 2, 4, 8, 15, 30)
 _SETTINGS: Final = (
@@ -64,6 +66,7 @@ class Session:
         self._pauses = pauses
         self._target: Target | None = None
         self._connection: psycopg.Connection[Any] | None = None
+        self._beside: psycopg.Connection[Any] | None = None
         self._turn = threading.Lock()
         #: Whether a signal asks to end; then nothing waits for a database that is away.
         self.is_stopped: Callable[[], bool] = lambda: False
@@ -158,9 +161,12 @@ class Session:
         """Do *statement* on a second connection, where the server lets us have one; what it does must be optional."""
         if (connection := self.second()) is None:
             return
+        self._beside = connection
         try:
             with closing(connection):
                 connection.execute(statement, values)
+        except psycopg.errors.QueryCanceled:
+            return  # broken off: who waits for the first connection is told there
         except psycopg.Error as error:
             log.info("A second connection was of no use (%s); the first does it alone.", type(error).__name__)
 
@@ -174,6 +180,13 @@ class Session:
                 "What could be done meanwhile failed (%s); it is done in its turn.", type(error).__name__
             )
             return None
+
+    def break_off(self) -> None:
+        """Cancel what is being done; `run` raises `psycopg.errors.QueryCanceled` then, `between` and `beside` end."""
+        for connection in (self._connection, self._beside):
+            if connection is not None and not connection.closed:
+                with suppress(psycopg.Error):
+                    connection.cancel_safe(timeout=_CANCEL_WITHIN)
 
     def close(self) -> None:
         """Close the connection."""
