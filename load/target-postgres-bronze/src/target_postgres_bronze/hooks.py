@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import psycopg
 
 from target_postgres_bronze.errors import LoaderError
 
@@ -34,4 +36,19 @@ def read_hooks(own: Path, named: str | Sequence[str] | None, base: Path) -> list
     except OSError as error:
         raise LoaderError(
             f"The hook {error.filename} cannot be read: {error.strerror}. Correct after_run_sql or before_run_sql."
+        ) from error
+
+
+def run_hook(connection: psycopg.Connection[Any], name: str, text: bytes) -> None:
+    """Run the hook *name*, whose content is *text*, inside the transaction of *connection*.
+
+    Raises:
+        LoaderError: It is wrong; what it refuses of a record's own is psycopg's error.
+    """
+    try:
+        connection.execute(text)
+    except psycopg.ProgrammingError as error:
+        raise LoaderError(
+            f"The hook {name} fails: {error.diag.message_primary} (SQLSTATE {error.sqlstate}). Correct it; nothing was "
+            "committed."
         ) from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -13,33 +12,21 @@ import psycopg
 
 from target_postgres_bronze.ahead import Ahead
 from target_postgres_bronze.batch import Batch, Letter, Origin, Part, Row, halves, months_of, split_by_months
-from target_postgres_bronze.books import Figures, letter_row
-from target_postgres_bronze.errors import LoaderError, RejectedError
+from target_postgres_bronze.books import Figures
+from target_postgres_bronze.errors import RejectedError
+from target_postgres_bronze.hooks import run_hook
 from target_postgres_bronze.indexing import Indexing
+from target_postgres_bronze.writing import MONTHS_AT_ONCE, REFUSALS, PartWriter, TooManyMonthsError, value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable
 
+    from target_postgres_bronze.run import Run
     from target_postgres_bronze.session import Session
     from target_postgres_bronze.streams import Stream, Window
 
-#: Partitions that one transaction may touch: each takes a lock per table and index, and the server's lock table is finite.
-_MONTHS_AT_ONCE: Final = 100
 #: Gone records per transaction.
 _GONE_AT_ONCE: Final = 10_000
-_STEPS: Final = json.dumps(["read", "check", "judge", "land"])
-
-
-#: What a transaction of the run begins with: one time for all its rows.
-_BEGIN_PART: Final = (
-    "SELECT set_config('bronze.ingested_at', clock, true), set_config('bronze.started_at', clock, true), "
-    "set_config('bronze.steps', %s, true) FROM CAST(clock_timestamp() AT TIME ZONE 'UTC' AS text) AS clock"
-)
-#: The partition of a month, or of the rows that have no time but that of their landing; gives the month.
-_MAKE_PARTITION: Final = (
-    "SELECT CAST(date_trunc('month', day) AS date) FROM (SELECT coalesce(%s, CAST(current_setting('bronze.ingested_at') AS date))) AS d (day), "
-    "public.create_partition_if_not_exists(%s, day)"
-)
 #: A known source's table was brought up to date with the layout; touching its view again would wait for its readers.
 _MAKE_SOURCE: Final = (
     "SELECT bronze.create_source(%s) WHERE NOT EXISTS (SELECT FROM bronze.sources WHERE source = %s)"
@@ -49,42 +36,6 @@ _DESCRIBE_SOURCE: Final = (
     "SELECT bronze.describe_source(%s) WHERE EXISTS ("
     "SELECT FROM bronze.schemas AS s INNER JOIN bronze.runs AS r ON r.source = s.source AND s.first_seen_at >= r.started_at WHERE r.run_id = %s)"
 )
-_COPY_STAGE: Final = "COPY bronze_stage FROM STDIN"
-_NAME_RUN: Final = "SELECT set_config('bronze.run_id', %s, false)"
-#: PostgreSQL's errors that are a record's fault.
-_REFUSALS: Final = (
-    psycopg.DataError,
-    psycopg.IntegrityError,
-    psycopg.InternalError,
-    psycopg.errors.ProgramLimitExceeded,
-)
-
-
-class _TooManyMonthsError(Exception):
-    """A part falls into more months than one transaction may touch."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """Who lands, as the rows and the books say it.
-
-    Attributes:
-        run_id: Name of the run.
-        source: Source.
-        environment: Meltano's environment.
-        pipeline_version: Tap and loader with their versions.
-        parameters: The tap's settings without secrets.
-        archive_path: The run's file in the raw archive, relative to the archive's folder.
-        tap: Name of the tap.
-    """
-
-    run_id: str
-    source: str
-    environment: str
-    pipeline_version: str
-    parameters: dict[str, Any]
-    archive_path: str | None
-    tap: str
 
 
 class Lander:
@@ -103,13 +54,11 @@ class Lander:
         """
         self._session = session
         self._run = run
-        self._after = after
         self._unit = 0
-        self._ahead = Ahead(session.second, self._stage_ahead)
-        self._indexing = Indexing(session, run.source)
-        self._partitions: set[date] = set()
-        self._made: set[date] = set()
         self._watched: set[int] = set()
+        self._writer = PartWriter(run, after, self._watched)
+        self._ahead = Ahead(session.second, self._writer.stage)
+        self._indexing = Indexing(session, run.source)
         self._figures = Figures()
         #: Called before each commit; the loader waits there for what has to be on disk by then.
         self.before_commit: Callable[[], object] = lambda: None
@@ -126,9 +75,9 @@ class Lander:
         run = self._run
         with connection.transaction():
             for name, text in before:
-                _run_hook(connection, name, text)
+                run_hook(connection, name, text)
         connection.execute(_MAKE_SOURCE, [run.source, run.source])
-        connection.execute(_NAME_RUN, [run.run_id])
+        self._writer.name_run(connection)
         connection.execute(
             "SELECT bronze.begin_run(%s, %s, %s, %s, %s, %s)",
             [
@@ -148,8 +97,8 @@ class Lander:
 
     def _resume(self, connection: psycopg.Connection[Any]) -> int:
         """Take the run up on *connection*; give the number of its last committed transaction."""
-        connection.execute(_NAME_RUN, [self._run.run_id])
-        return int(_value(connection.execute("SELECT bronze.resume_run(%s)", [self._run.run_id]).fetchone()))
+        self._writer.name_run(connection)
+        return int(value(connection.execute("SELECT bronze.resume_run(%s)", [self._run.run_id]).fetchone()))
 
     def stream_id(self, stream: Stream, account: str) -> int:
         """Return the catalog's id of a stream and account, entered if it is new or its schema is."""
@@ -186,13 +135,6 @@ class Lander:
         # what is seen of a watched stream is noted on the first connection
         if batch.makes_rows and part.incoming and not self._watched:
             self._ahead.start(part)
-
-    def _stage_ahead(self, connection: psycopg.Connection[Any], part: Part) -> None:
-        connection.autocommit = False
-        cursor = connection.cursor()
-        cursor.execute(_NAME_RUN, [self._run.run_id])
-        _send(cursor, part)
-        _copy(cursor, _COPY_STAGE, b"".join([row[0] for row in part.rows if row]))
 
     def land(self, batch: Batch, make_row: Callable[[Origin], Row]) -> float:
         """Commit everything in *batch*, rejected lines included.
@@ -234,11 +176,11 @@ class Lander:
                 connection, part, make_row, done
             ):
                 return done[-1]
-            return self._commit(partial(self._write_part, part, make_row), done)
-        except _TooManyMonthsError:
+            return self._commit(partial(self._write, part, make_row), done)
+        except TooManyMonthsError:
             part.rows = [row or make_row(origin) for row, origin in zip(part.rows, part.origins, strict=True)]
-            return sum(self._land_part(piece, make_row) for piece in split_by_months(part, _MONTHS_AT_ONCE))
-        except _REFUSALS as error:
+            return sum(self._land_part(piece, make_row) for piece in split_by_months(part, MONTHS_AT_ONCE))
+        except REFUSALS as error:
             if not part.incoming:
                 raise
             if len(part.incoming) > 1:
@@ -256,13 +198,12 @@ class Lander:
         done: list[int],
     ) -> bool:
         """Land *part*, which is staged on *connection*; whether that went well. *done* gets how many of its records were news."""
-        self._made.clear()
         try:
-            connection.execute(_BEGIN_PART, [_STEPS])
-            done.append(self._write_part(part, make_row, connection, is_staged=True))
+            self._writer.begin(connection)
+            done.append(self._write(part, make_row, connection, is_staged=True))
             self.before_commit()
             connection.commit()
-        except (psycopg.Error, _TooManyMonthsError):
+        except (psycopg.Error, TooManyMonthsError):
             return False
         finally:
             self._ahead.give_back(connection)
@@ -282,9 +223,8 @@ class Lander:
         def attempt(connection: psycopg.Connection[Any]) -> int:
             # the connection may have broken after the commit
             if not results or self._resume(connection) < unit:
-                self._made.clear()
                 with connection.transaction():
-                    connection.execute(_BEGIN_PART, [_STEPS])
+                    self._writer.begin(connection)
                     results.append(write(connection))
                     self.before_commit()
             return results[-1]
@@ -296,10 +236,9 @@ class Lander:
     def _committed(self) -> None:
         self._unit += 1
         self._figures = Figures()
-        self._partitions |= self._made
-        self._made.clear()
+        self._writer.committed()
 
-    def _write_part(
+    def _write(
         self,
         part: Part,
         make_row: Callable[[Origin], Row],
@@ -307,59 +246,14 @@ class Lander:
         *,
         is_staged: bool = False,
     ) -> int:
-        cursor = connection.cursor(binary=True)
-        read = part.streams()
-        known: Counter[str] = Counter()
-        news: Sequence[int] = ()
-        if part.incoming:
-            if not is_staged:
-                _send(cursor, part)
-            cursor.execute("SELECT bronze.judge(%s, %s::integer[])", [self._run.source, list(self._watched)])
-            news = part.places(_value(cursor.fetchone()))
-            if len(news) < len(part.incoming):
-                known = read.copy()
-                known.subtract(Counter(part.origins[place][0].name for place in news))
-        if news:
-            rows = [part.rows[place] or make_row(part.origins[place]) for place in news]
-            self._make_partitions(cursor, months_of(rows))
-            if not is_staged:
-                _copy(cursor, _COPY_STAGE, b"".join([row[0] for row in rows]))
-            for name, text in self._after:
-                _run_hook(connection, name, text)
-            landed = _value(
-                cursor.execute("SELECT coalesce(sum(record_count), 0)::bigint FROM bronze_landed").fetchone()
-            )
-            if landed != len(news):
-                raise LoaderError(
-                    f"The hooks landed {landed} of {len(news)} records. One of the files in sql/hooks/after_run, or of after_run_sql, "
-                    "takes rows away or does not call bronze.land(); nothing was committed."
-                )
-        self._keep_books(cursor, read, known)
-        return len(news)
+        news, known = self._writer.write(connection, part, make_row, is_staged=is_staged)
+        self._keep_books(connection, part.streams(), known)
+        return news
 
-    def _make_partitions(self, cursor: psycopg.Cursor[Any], months: set[date | None]) -> None:
-        if len(months) > _MONTHS_AT_ONCE:
-            raise _TooManyMonthsError
-        for month in months:
-            if month not in self._partitions:
-                cursor.execute(_MAKE_PARTITION, [month, self._run.source])
-                self._made.add(_value(cursor.fetchone()))
-
-    def _keep_books(self, cursor: psycopg.Cursor[Any], read: Counter[str], known: Counter[str]) -> None:
-        figures = self._figures
-        try:
-            if figures.letters:
-                _copy(cursor, "COPY bronze_rejected FROM STDIN", b"".join(map(letter_row, figures.letters)))
-            cursor.execute(
-                "SELECT bronze.keep_books(%s, %s, %s)",
-                [self._run.run_id, self._unit + 1, figures.rows(read, +known)],
-            )
-        except _REFUSALS as error:
-            # no record's fault: looking for a guilty one would condemn them all
-            raise LoaderError(
-                f"The books of run {self._run.run_id} cannot be kept (SQLSTATE {error.sqlstate}); nothing of this batch was "
-                "committed. Run again; if it comes back, report it with this line."
-            ) from error
+    def _keep_books(
+        self, connection: psycopg.Connection[Any], read: Counter[str], known: Counter[str]
+    ) -> None:
+        self._writer.keep_books(connection, self._unit + 1, self._figures, read, known)
 
     def record_gone(self, stream: Stream, window: Window | None) -> None:
         """Append gone versions for the records of *stream* that this run did not see.
@@ -405,8 +299,8 @@ class Lander:
                 "SELECT bronze.record_gone(%s, %s, %s, %s, %s::jsonb, %s)",
                 [stream_id, month, start, end, None if match is None else json.dumps(match), _GONE_AT_ONCE],
             )
-            gone = int(_value(cursor.fetchone()))
-        self._keep_books(cursor, Counter(), Counter())
+            gone = int(value(cursor.fetchone()))
+        self._keep_books(connection, Counter(), Counter())
         return gone
 
     def books(self) -> dict[str, dict[str, int]]:
@@ -424,7 +318,9 @@ class Lander:
         """Begin to build the indexes that the source's table lacks, of the months into which no record of *to_come* falls."""
         rows = [row for batch in to_come for part in batch.parts for row in part.rows]
         if all(rows) and not self._watched:
-            self._indexing.begin(self._partitions - {month or _this_month() for month in months_of(rows)})
+            self._indexing.begin(
+                self._writer.partitions - {month or _this_month() for month in months_of(rows)}
+            )
 
     def build_indexes(self) -> None:
         """Build what indexes the source's table lacks yet, and say in comments what its schemas say."""
@@ -467,33 +363,8 @@ def _this_month() -> date:
     return datetime.now(UTC).date().replace(day=1)
 
 
-def _send(cursor: psycopg.Cursor[Any], part: Part) -> None:
-    """Send keys and hashes."""
-    _copy(cursor, "COPY bronze_incoming FROM STDIN", "".join(part.incoming).encode("utf-8", "replace"))
-
-
-def _copy(cursor: psycopg.Cursor[Any], statement: str, rows: bytes) -> None:
-    with cursor.copy(statement.encode()) as copy:
-        copy.write(rows)
-
-
-def _run_hook(connection: psycopg.Connection[Any], name: str, text: bytes) -> None:
-    try:
-        connection.execute(text)
-    except psycopg.ProgrammingError as error:
-        raise LoaderError(
-            f"The hook {name} fails: {error.diag.message_primary} (SQLSTATE {error.sqlstate}). Correct it; nothing was "
-            "committed."
-        ) from error
-
-
 def _refusal(error: psycopg.Error) -> str:
     """Return why PostgreSQL refused a row: constraint and SQLSTATE; its own words would quote the row."""
     if error.diag.constraint_name:
         return f"PostgreSQL refuses it: {error.diag.constraint_name} (SQLSTATE {error.sqlstate})"
     return f"PostgreSQL refuses it: {type(error).__name__} (SQLSTATE {error.sqlstate})"
-
-
-def _value(row: Any) -> Any:
-    """Return the value of a row that is there and has one column."""
-    return row[0]

@@ -23,12 +23,13 @@ from target_postgres_bronze.database import DatabaseError
 from target_postgres_bronze.embedded import EmbeddedServerError
 from target_postgres_bronze.errors import LoaderError, RejectedError
 from target_postgres_bronze.hooks import read_hooks
-from target_postgres_bronze.landing import Lander, Run
+from target_postgres_bronze.landing import Lander
 from target_postgres_bronze.layout import read_layout
 from target_postgres_bronze.loader import Loader
 from target_postgres_bronze.messages import Message, read_message
 from target_postgres_bronze.messages_in import Interrupt, read_chunks
 from target_postgres_bronze.project import ProjectError
+from target_postgres_bronze.run import Run
 from target_postgres_bronze.session import Session
 from target_postgres_bronze.settings import Settings, read_settings
 from target_postgres_bronze.streams import read_schema
