@@ -20,7 +20,13 @@ OLDEST_SERVER: Final = 15
 
 
 class DatabaseError(Exception):
-    """The database cannot be used; the message says which, why, and the remedy, and holds no password."""
+    """The database cannot be used; the message says which, why, and the remedy, and holds no password.
+
+    Attributes:
+        is_passing: The server is there, and will let us in after a moment: it is starting up.
+    """
+
+    is_passing = False
 
 
 @dataclass(frozen=True)
@@ -110,7 +116,10 @@ def explained(target: Target) -> Iterator[None]:
     try:
         yield
     except psycopg.OperationalError as error:
-        raise DatabaseError(f"{target.display}: {_reason(error, target.conninfo)}") from error
+        reason = _reason(error, target.conninfo)
+        failure = DatabaseError(f"{target.display}: {reason}")
+        failure.is_passing = reason == f"{_REFUSALS[_NOT_YET]}."
+        raise failure from error
 
 
 def _embedded(name: str) -> Target:
@@ -192,6 +201,7 @@ def _from_parts(**parts: Any) -> Target:
     return Target(make_conninfo("", **options), display)
 
 
+_NOT_YET: Final = "57P03"
 #: SQLSTATE of a refused connection, and the remedy (PostgreSQL 18, appendix A).
 _REFUSALS: Final = {
     "28P01": "the password is wrong. Correct PG_PASS in .env",
@@ -199,7 +209,7 @@ _REFUSALS: Final = {
     "3D000": "the database does not exist. Make it (createdb), or correct PG_DB in .env",
     "42501": "the user may not connect to this database. Grant CONNECT to the user",
     "53300": "the server has no connection left. Close some, or raise max_connections",
-    "57P03": "the server is starting up or shutting down. Try again in a moment",
+    _NOT_YET: "the server is starting up or shutting down. Try again in a moment",
 }
 
 #: The same before the server could speak, by what libpq says.
@@ -209,7 +219,9 @@ _SAID: Final = (
     ("does not exist", "3D000"),
     ("no pg_hba.conf entry", "28000"),
     ("too many clients", "53300"),
-    ("starting up", "57P03"),
+    ("starting up", _NOT_YET),
+    ("shutting down", _NOT_YET),
+    ("not yet accepting connections", _NOT_YET),
 )
 
 

@@ -94,7 +94,7 @@ def _land_all(
     session = Session(partial(database.resolve, config, env), read_layout(project.sql_dir()))
     session.is_stopped = lambda: bool(interrupt.number)
     # while the tap starts: a wrong setting is told at once, and an embedded server is up when the first record comes
-    session.open()
+    session.run(lambda _connection: None)
     try:
         return _land_chunks(session, settings, read_chunks(source, interrupt), out, env, interrupt)
     finally:

@@ -202,8 +202,8 @@ class Session:
 
     def _is_passing(self, error: Exception) -> bool:
         if not isinstance(error, psycopg.Error):
-            # at the start it is a wrong setting rather than a server that is coming back
-            return self._connection is not None
+            # at the start it is a wrong setting rather than a server that is coming back, unless that says so
+            return self._connection is not None or getattr(error, "is_passing", False)
         if self._connection is None or self._connection.closed or self._connection.broken:
             return True
         return (error.sqlstate or "08").startswith(_PASSING)
