@@ -36,7 +36,8 @@ def test_a_signal_ends_the_waiting_for_a_database_that_is_away(database: str) ->
 def test_a_server_that_is_starting_is_waited_for(
     database: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest, refused = psycopg.connect, []
+    honest = psycopg.connect
+    refused: list[bool] = []
 
     def connect(*arguments: Any, **options: Any) -> psycopg.Connection[Any]:
         if len(refused) < 3:
