@@ -30,7 +30,7 @@ BEGIN
         RETURN partition_name;
     END IF;
     EXECUTE format(
-        'CREATE TABLE public.%I (LIKE public.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING COMMENTS INCLUDING STORAGE INCLUDING COMPRESSION)',
+        'CREATE TABLE public.%I (LIKE public.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMPRESSION)',
         partition_name, parent_name
     );
     -- triggers FOR EACH STATEMENT are not handed down to partitions

@@ -36,6 +36,11 @@ class Ahead:
         self._idle: list[Connection] = []
         self._is_of_use = True
 
+    def prepare(self) -> None:
+        """Connect already: there will be something to stage."""
+        if self._part is None and self._is_of_use and not self._idle:
+            self._worker.start(self._open)
+
     def start(self, part: Part) -> None:
         """Begin to stage *part*, unless the one before it was not taken yet."""
         if self._part is None and self._is_of_use:
@@ -63,15 +68,23 @@ class Ahead:
         self._is_of_use = False
         if self._part is not None and (connection := self.take(self._part)) is not None:
             connection.close()
+        self._worker.wait()
         for connection in self._idle:
             connection.close()
         self._idle.clear()
 
-    def _send(self, part: Part) -> Connection | None:
-        connection = self._idle.pop() if self._idle else self._connect()
-        if connection is None:
+    def _open(self) -> None:
+        if (connection := self._connect()) is None:
             self._is_of_use = False
+        else:
+            self._idle.append(connection)
+
+    def _send(self, part: Part) -> Connection | None:
+        if not self._idle:
+            self._open()
+        if not self._is_of_use:
             return None
+        connection = self._idle.pop()
         try:
             self._stage(connection, part)
         except psycopg.Error:

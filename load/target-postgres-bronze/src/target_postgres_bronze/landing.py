@@ -129,6 +129,11 @@ class Lander:
         self.has_records |= row[1] > 0
         return int(row[0])
 
+    def expect_more(self) -> None:
+        """Prepare for further batches: the tap has more than one."""
+        if not self._watched:
+            self._ahead.prepare()
+
     def begin(self, batch: Batch) -> None:
         """Begin with *batch* while the one before it lands, where that helps: if its rows are made and it is mostly news."""
         part = batch.parts[0]

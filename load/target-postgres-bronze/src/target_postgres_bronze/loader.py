@@ -106,6 +106,8 @@ class Loader:
         for line in lines:
             self._take(line)
             if self._batch.rows >= self._rows_now or self._batch.size >= _LARGEST_BATCH:
+                if self._rows_now <= _FIRST_BATCH and self._batch.makes_rows:
+                    self._lander.expect_more()
                 self._land()
         if self._waiting_since is None and not self._batch.is_empty:
             self._waiting_since = time.monotonic()
@@ -170,6 +172,7 @@ class Loader:
         if complete and self._worker.is_busy:
             self._lander.begin_indexes([self._landing, self._batch])
         self.flush()
+        self._landing = Batch()  # its memory is not needed for what follows
         for chunk in self._unsaved:
             self._archive.write(chunk)
         if complete:
