@@ -48,10 +48,10 @@ BEGIN
             c.lineage_source,
             s.lineage_timestamp,
             jsonb_build_object(
-                ''content_hash'', encode(v.content_hash, ''hex''), ''schema_hash'', coalesce(s.schema_hash, c.schema_hash), ''position'', CASE WHEN v.change <> ''gone'' THEN v.ord END
+                ''content_hash'', encode(v.content_hash, ''hex''), ''schema_hash'', coalesce(s.schema_hash, c.schema_hash),
+                ''position'', CASE WHEN v.change <> ''gone'' THEN v.ord END
             ),
-            jsonb_build_object(''declared'', s.declared, ''present'', s.present),
-            CASE WHEN s.declared > 0 THEN s.present::double precision / s.declared END,
+            s.quality_metrics, s.quality_score,
             coalesce(s.quality_checks, $10), s.file_path, s.file_hash, s.file_size, s.compression_type, s.encoding,
             s.api_version, s.api_endpoint, s.api_request_id, s.api_response_code, s.api_rate_limit_info,
             $7, $8, $8 - $7, $9, coalesce(s.source_timestamp, $2)::date

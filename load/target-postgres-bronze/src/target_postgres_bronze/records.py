@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from target_postgres_bronze import identity
@@ -164,7 +165,7 @@ class RecordReader:
         moment = self._moment(stream, provenance, content, checks)
         declared = len(stream.checker.declared)
         present = stream.checker.count_present(content, checks.undeclared)
-        fields = b"%d\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t%d\t%d\t%b\t%b\n" % (
+        fields = b"%d\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\n" % (
             position,
             field_of_bytes(payload.text),
             _moment_field(moment),
@@ -173,8 +174,7 @@ class RecordReader:
             field_of_text(checks.message()) if checks.sentences else NULL,
             _metadata(provenance, payload, message) if provenance.metadata or payload.losses else NULL,
             stream.schema_hash_field,
-            declared,
-            present,
+            _quality_fields(declared, present),
             checks.outcome(),
             provenance.columns,
         )
@@ -281,6 +281,13 @@ def _outcome_field(outcomes: tuple[tuple[str, str], ...]) -> bytes:
     if found is None:
         found = _outcome_fields[outcomes] = json_field({**_PASSED, **dict(outcomes)})
     return found
+
+
+@lru_cache(maxsize=1024)
+def _quality_fields(declared: int, present: int) -> bytes:
+    """Return the columns quality_metrics and quality_score; records of a stream differ little in them."""
+    score = repr(present / declared).encode() if declared else NULL
+    return b'{"declared": %d, "present": %d}\t%b' % (declared, present, score)
 
 
 def _at_path(content: Any, path: list[str]) -> Any:
