@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from target_postgres_bronze.ahead import Ahead
+from target_postgres_bronze.batch import Part
 from target_postgres_bronze.session import Session
 from target_postgres_bronze.worker import Worker
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from conftest import Bronze
 
-    from target_postgres_bronze.batch import Part
 
 BATCH = 5
 LAST = 40
@@ -183,6 +183,26 @@ def test_a_connection_that_breaks_before_its_first_use_is_no_matter(
     assert done.code == 0, done.log
     assert broken
     assert_all_landed(bronze)
+
+
+def test_preparing_opens_a_connection_once_and_only_before_there_is_one(bronze: Bronze) -> None:
+    opened: list[psycopg.Connection[Any]] = []
+
+    def connect() -> psycopg.Connection[Any]:
+        opened.append(psycopg.connect(bronze.conninfo))
+        return opened[-1]
+
+    ahead, part = Ahead(connect, lambda _connection, _part: None), Part()
+    ahead.prepare()
+    ahead.prepare()
+    ahead.start(part)
+    taken = ahead.take(part)
+    ahead.prepare()
+
+    assert opened == [taken]
+    ahead.give_back(opened[0])
+    ahead.close()
+    assert opened[0].closed
 
 
 def test_a_server_without_a_second_connection_is_enough(

@@ -34,16 +34,18 @@ class Ahead:
         self._worker: Worker[Connection | None] = Worker()
         self._part: Part | None = None
         self._idle: list[Connection] = []
-        self._is_of_use = True
+        self._is_of_use = self._is_first = True
 
     def prepare(self) -> None:
-        """Connect already: there will be something to stage."""
-        if self._part is None and self._is_of_use and not self._idle:
+        """Connect already, where nothing has been staged so far: there will be something."""
+        if self._is_first:
+            self._is_first = False
             self._worker.start(self._open)
 
     def start(self, part: Part) -> None:
         """Begin to stage *part*, unless the one before it was not taken yet."""
         if self._part is None and self._is_of_use:
+            self._is_first = False
             self._part = part
             self._worker.start(partial(self._send, part))
 
