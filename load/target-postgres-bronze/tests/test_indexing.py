@@ -150,6 +150,7 @@ def test_a_signal_leaves_the_indexes_to_the_next_run(
 
     assert loader.returncode == code, said
     assert b"Stopped by a signal" in said
+    assert b"the indexes that are missing are built" in said
     assert b"Traceback" not in said
     last = "SELECT status FROM bronze.runs ORDER BY started_at DESC LIMIT 1"
     assert bronze.query(last) == [("interrupted",)]

@@ -161,13 +161,13 @@ class _Work:
         interrupt.on_signal = self.lander.leave_indexes
         books = self.lander.books()
         self._say(books)
+        left = "it goes on from there"
         if not interrupt.number:
             self.lander.build_indexes()
+            left = "the indexes that are missing are built; bronze maintain does that as well"
         if interrupt.number:
             self.lander.end("interrupted", f"stopped by signal {interrupt.number}")
-            log.warning(
-                "Stopped by a signal: what is counted above is safe. Run again, and it goes on from there."
-            )
+            log.warning("Stopped by a signal: what is counted above is safe. Run again, and %s.", left)
             return 128 + interrupt.number
         reason = _judge_books(books, self.settings)
         self.lander.end("failed" if reason else "succeeded", reason)
