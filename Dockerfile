@@ -10,7 +10,8 @@ RUN apt-get update \
 WORKDIR /app
 USER bronze
 COPY --chown=bronze . .
-RUN ./bronze setup
+# compiled once here, and not by each container anew
+RUN UV_COMPILE_BYTECODE=1 ./bronze setup
 
 ENV PATH=/app/.venv/bin:$PATH
 CMD ["sleep", "infinity"]

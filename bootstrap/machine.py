@@ -75,7 +75,13 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment for programs of this project, `.venv` first on the PATH."""
     kept = {name: value for name, value in os.environ.items() if name not in FOREIGN}
     path = os.pathsep.join([str(VENV / "bin"), kept.get("PATH", os.defpath)])
-    return kept | {"PATH": path, "UV_PYTHON_DOWNLOADS": "never"} | dict(extra or {})
+    compiled = {"UV_COMPILE_BYTECODE": "1"} if keeps_no_bytecode() else {}
+    return kept | compiled | {"PATH": path, "UV_PYTHON_DOWNLOADS": "never"} | dict(extra or {})
+
+
+def keeps_no_bytecode() -> bool:
+    """Tell whether the shell forbids Python to keep what it compiles: each start of Meltano would compile all anew, for over a second."""
+    return bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
 
 
 def run(command: Sequence[str | Path], what: str) -> str:

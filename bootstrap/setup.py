@@ -20,7 +20,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bootstrap.machine import PYTHON, ROOT, SYSTEM, VENV, BootstrapError, run, say, tool
+from bootstrap.machine import PYTHON, ROOT, SYSTEM, VENV, BootstrapError, keeps_no_bytecode, run, say, tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +52,10 @@ def ensure() -> None:
         _write_constraints(uv)
         say("Installing Meltano's plugins …")
         run([tool("meltano"), "install"], "installing Meltano's plugins")
+        if keeps_no_bytecode():
+            # uv compiles what it installs, and leaves out what is installed from its folder; a file that is broken says so where it runs
+            with contextlib.suppress(BootstrapError):
+                run([PYTHON, "-m", "compileall", "-q", "extract", "load"], "compiling the project's packages")
         STAMP.write_text(_wanted())
         say(f"Set up in {time.monotonic() - started:.0f} s.")
 

@@ -19,7 +19,7 @@ UV = """#!/bin/sh
 echo "uv $*" >> "$(dirname "$0")/calls"
 case "$1" in
   --version) echo "uv 99.0.0" ;;
-  sync) mkdir -p .venv/bin; ln -sf "{python}" .venv/bin/python; cp meltano-double .venv/bin/meltano ;;
+  sync) echo "$UV_COMPILE_BYTECODE" > compiles; mkdir -p .venv/bin; ln -sf "{python}" .venv/bin/python; cp meltano-double .venv/bin/meltano ;;
   export) echo "package==1" > .meltano/constraints.txt ;;
 esac
 """
@@ -69,6 +69,18 @@ def clone(tmp_path: Path) -> Clone:
 
 
 ALL = ["uv sync", "uv export", "meltano install"]
+
+
+@pytest.mark.parametrize(("forbidden", "compiles"), [("1", "1"), ("", "")])
+def test_where_python_may_not_keep_what_it_compiles_the_set_up_compiles_once(
+    clone: Clone, forbidden: str, compiles: str
+) -> None:
+    module = clone.root / "load" / "package" / "module.py"
+    module.parent.mkdir(parents=True)
+    module.write_text("")
+    assert clone.run("setup", PYTHONDONTWRITEBYTECODE=forbidden, UV_COMPILE_BYTECODE="").returncode == 0
+    assert (clone.root / "compiles").read_text().strip() == compiles
+    assert (module.parent / "__pycache__").is_dir() == bool(compiles)
 
 
 def test_a_second_set_up_has_nothing_to_do(clone: Clone) -> None:
