@@ -10,6 +10,7 @@ import psycopg
 
 from target_postgres_bronze.batch import months_of
 from target_postgres_bronze.books import letter_row
+from target_postgres_bronze.copying import copy_in
 from target_postgres_bronze.errors import LoaderError
 from target_postgres_bronze.hooks import run_hook
 
@@ -207,5 +208,5 @@ def _send(cursor: psycopg.Cursor[Any], part: Part) -> None:
 
 
 def _copy(cursor: psycopg.Cursor[Any], statement: str, rows: bytes) -> None:
-    with cursor.copy(statement.encode()) as copy:
+    with copy_in(cursor, statement.encode()) as copy:
         copy.write(rows)

@@ -140,6 +140,8 @@ def _read(connection: psycopg.Connection[DictRow], path: Path, columns: list[str
     import zstandard  # noqa: PLC0415 - used here alone
     from psycopg import sql  # noqa: PLC0415 - half a second for --help
 
+    from target_postgres_bronze.copying import copy_in  # noqa: PLC0415 - the same
+
     connection.execute("CREATE TEMPORARY TABLE bronze_month (LIKE bronze.record) ON COMMIT DROP")
     query = sql.SQL("COPY bronze_month ({}) FROM STDIN (FORMAT csv, HEADER MATCH)").format(
         sql.SQL(", ").join(map(sql.Identifier, columns))
@@ -149,7 +151,7 @@ def _read(connection: psycopg.Connection[DictRow], path: Path, columns: list[str
             path.open("rb") as file,
             zstandard.ZstdDecompressor().stream_reader(file) as reader,
             connection.cursor() as cursor,
-            cursor.copy(query) as copy,
+            copy_in(cursor, query) as copy,
         ):
             while data := reader.read(CHUNK):
                 copy.write(data)
