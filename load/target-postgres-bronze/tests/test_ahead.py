@@ -205,6 +205,43 @@ def test_preparing_opens_a_connection_once_and_only_before_there_is_one(bronze: 
     assert opened[0].closed
 
 
+def test_a_part_waits_for_the_one_before_it_and_is_staged_then(bronze: Bronze) -> None:
+    staged: list[Part] = []
+    ahead = Ahead(lambda: psycopg.connect(bronze.conninfo), lambda _connection, part: staged.append(part))
+    first, second, third = Part(), Part(), Part()
+
+    ahead.start(first)
+    ahead.start(second)
+    connections = [ahead.take(first), ahead.take(second)]
+    ahead.start(third)
+    third_connection = ahead.take(third)
+
+    assert [id(part) for part in staged] == [id(first), id(second), id(third)]
+    assert None not in [*connections, third_connection]
+    assert len({id(connection) for connection in connections}) == len(connections), "one lands, one is staged"
+    for connection in (*connections, third_connection):
+        assert connection is not None
+        ahead.give_back(connection)
+    ahead.close()
+
+
+def test_a_part_that_still_waits_at_the_end_is_staged_nowhere(bronze: Bronze) -> None:
+    staged: list[Part] = []
+    begun = Event()
+
+    def stage(_connection: psycopg.Connection[Any], part: Part) -> None:
+        staged.append(part)
+        begun.set()
+
+    ahead, first = Ahead(lambda: psycopg.connect(bronze.conninfo), stage), Part()
+    ahead.start(first)
+    ahead.start(Part())
+    assert begun.wait(timeout=30)
+    ahead.close()
+
+    assert [id(part) for part in staged] == [id(first)]
+
+
 def test_a_server_without_a_second_connection_is_enough(
     bronze: Bronze, taken: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:

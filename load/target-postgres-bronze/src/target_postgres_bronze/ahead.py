@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,9 @@ class Ahead:
         self._stage = stage
         self._worker: Worker[Connection | None] = Worker()
         self._part: Part | None = None
+        self._next: Part | None = None
+        # who reads starts, who lands takes
+        self._turn = threading.Lock()
         self._idle: list[Connection] = []
         self._is_of_use = self._is_first = True
 
@@ -43,18 +47,23 @@ class Ahead:
             self._worker.start(self._open)
 
     def start(self, part: Part) -> None:
-        """Begin to stage *part*, unless the one before it was not taken yet."""
-        if self._part is None and self._is_of_use:
-            self._is_first = False
-            self._part = part
-            self._worker.start(partial(self._send, part))
+        """Begin to stage *part*, or where the one before it was not taken yet, as soon as it is."""
+        with self._turn:
+            if self._part is None:
+                self._begin(part)
+            else:
+                self._next = part
 
     def take(self, part: Part) -> Connection | None:
         """Return the connection on which *part* is staged, in a transaction to commit; None if it is staged on none."""
         if self._part is not part:
             return None
         connection = self._worker.wait()
-        self._part = None
+        with self._turn:
+            self._part = None
+            if self._next is not None:
+                part, self._next = self._next, None
+                self._begin(part)
         return connection
 
     def give_back(self, connection: Connection) -> None:
@@ -68,12 +77,19 @@ class Ahead:
     def close(self) -> None:
         """Close the connections for good; what is staged and was not taken is undone."""
         self._is_of_use = False
+        self._next = None
         if self._part is not None and (connection := self.take(self._part)) is not None:
             connection.close()
         self._worker.wait()
         for connection in self._idle:
             connection.close()
         self._idle.clear()
+
+    def _begin(self, part: Part) -> None:
+        if self._is_of_use:
+            self._is_first = False
+            self._part = part
+            self._worker.start(partial(self._send, part))
 
     def _open(self) -> None:
         if (connection := self._connect()) is None:
