@@ -80,8 +80,9 @@ BEGIN
             AND (months IS NULL OR substr(c.relname, length('bronze_' || source_name) + 1) = ANY (
                 SELECT to_char(m.day, '"_y"YYYY"m"MM') FROM unnest(months) AS m (day)
             ))
-        -- one partition after the other, as its rows are in memory then; the largest first, so that those who share the work end together
-        ORDER BY pg_relation_size(h.inhrelid) DESC, h.inhrelid, m.definition LIKE 'USING gin%' DESC, m.suffix
+        -- one partition after the other, as its rows are in memory then; the largest first, so that those who share the work end together,
+        -- and of those that differ little the one made last, whose rows are the likeliest to be in memory already
+        ORDER BY pg_relation_size(h.inhrelid) / pg_size_bytes('16MB') DESC, h.inhrelid DESC, m.definition LIKE 'USING gin%' DESC, m.suffix
     LOOP
         CONTINUE WHEN to_regclass(missing.index_name) IS NOT NULL;
         CONTINUE WHEN NOT pg_try_advisory_lock(missing.partition::oid::integer, hashtext(missing.suffix));

@@ -63,36 +63,38 @@ BEGIN
         run.source, landing_time, run.environment, run.run_id, run.pipeline_version, run.pipeline_parameters,
         start_time, end_time, current_setting('bronze.steps')::jsonb, all_passed;
 
-    INSERT INTO bronze.former_versions (stream_id, raw_id, version, content_hash, partition_key, row_id)
-    SELECT
-        v.stream_id,
-        v.raw_id,
-        CASE WHEN v.stays_former THEN v.version ELSE v.former_version END,
-        CASE WHEN v.stays_former THEN v.content_hash ELSE v.former_hash END,
-        CASE WHEN v.stays_former THEN coalesce(s.source_timestamp, landing_time)::date ELSE v.former_partition_key END,
-        CASE WHEN v.stays_former THEN v.row_id ELSE v.former_row_id END
-    FROM bronze_verdict AS v
-    INNER JOIN bronze_stage AS s ON s.ord = v.ord
-    WHERE v.former_version IS NOT NULL;
-
     INSERT INTO bronze.heads (stream_id, raw_id, version, current_version, content_hash, ordering, partition_key, row_id)
     SELECT v.stream_id, v.raw_id, 1, 1, v.content_hash, v.ordering, coalesce(s.source_timestamp, landing_time)::date, v.row_id
     FROM bronze_verdict AS v
     INNER JOIN bronze_stage AS s ON s.ord = v.ord
     WHERE v.former_version IS NULL;
 
-    UPDATE bronze.heads AS h
-    SET version = v.version,
-        ordering = coalesce(v.ordering, h.ordering),
-        gone = v.change = 'gone',
-        degraded_hash = CASE WHEN v.stays_former THEN v.content_hash ELSE h.degraded_hash END,
-        current_version = CASE WHEN v.stays_former THEN h.current_version ELSE v.version END,
-        content_hash = CASE WHEN v.stays_former THEN h.content_hash ELSE v.content_hash END,
-        partition_key = CASE WHEN v.stays_former THEN h.partition_key ELSE coalesce(s.source_timestamp, landing_time)::date END,
-        row_id = CASE WHEN v.stays_former THEN h.row_id ELSE v.row_id END
-    FROM bronze_verdict AS v
-    INNER JOIN bronze_stage AS s ON s.ord = v.ord
-    WHERE v.former_version IS NOT NULL AND h.stream_id = v.stream_id AND h.raw_id = v.raw_id;
+    IF EXISTS (SELECT FROM bronze_verdict AS v WHERE v.former_version IS NOT NULL) THEN
+        INSERT INTO bronze.former_versions (stream_id, raw_id, version, content_hash, partition_key, row_id)
+        SELECT
+            v.stream_id,
+            v.raw_id,
+            CASE WHEN v.stays_former THEN v.version ELSE v.former_version END,
+            CASE WHEN v.stays_former THEN v.content_hash ELSE v.former_hash END,
+            CASE WHEN v.stays_former THEN coalesce(s.source_timestamp, landing_time)::date ELSE v.former_partition_key END,
+            CASE WHEN v.stays_former THEN v.row_id ELSE v.former_row_id END
+        FROM bronze_verdict AS v
+        INNER JOIN bronze_stage AS s ON s.ord = v.ord
+        WHERE v.former_version IS NOT NULL;
+
+        UPDATE bronze.heads AS h
+        SET version = v.version,
+            ordering = coalesce(v.ordering, h.ordering),
+            gone = v.change = 'gone',
+            degraded_hash = CASE WHEN v.stays_former THEN v.content_hash ELSE h.degraded_hash END,
+            current_version = CASE WHEN v.stays_former THEN h.current_version ELSE v.version END,
+            content_hash = CASE WHEN v.stays_former THEN h.content_hash ELSE v.content_hash END,
+            partition_key = CASE WHEN v.stays_former THEN h.partition_key ELSE coalesce(s.source_timestamp, landing_time)::date END,
+            row_id = CASE WHEN v.stays_former THEN h.row_id ELSE v.row_id END
+        FROM bronze_verdict AS v
+        INNER JOIN bronze_stage AS s ON s.ord = v.ord
+        WHERE v.former_version IS NOT NULL AND h.stream_id = v.stream_id AND h.raw_id = v.raw_id;
+    END IF;
 
     INSERT INTO bronze_landed (stream_id, change, record_count, invalid_count, warning_count, first_event, last_event)
     SELECT

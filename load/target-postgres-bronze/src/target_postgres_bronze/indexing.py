@@ -74,7 +74,7 @@ class Indexing:
         if not self._session.between(partial(_is_incomplete, source=self._source)):
             return
         self._is_building = True
-        for month in sorted(months):
+        for month in sorted(months, reverse=True):
             if self._is_late or not self._session.between(partial(_build, source=self._source, month=month)):
                 break
         self._is_building = False
