@@ -16,6 +16,7 @@ import psycopg
 
 from benchmarks.servers import cpu_seconds, fresh_database
 from target_postgres_bronze import project
+from target_postgres_bronze.copying import copy_in
 from target_postgres_bronze.layout import ensure_layout, read_layout
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def copy_finished_rows(  # noqa: PLR0913 - one measurement, spelled out
         before, cpu, start = cpu_seconds(server), time.process_time(), time.perf_counter()
         with (
             rows.open("rb") as source,
-            connection.cursor().copy("COPY public.bronze_benchmark FROM STDIN") as copy,
+            copy_in(connection.cursor(), b"COPY public.bronze_benchmark FROM STDIN") as copy,
         ):
             while chunk := source.read(1 << 20):
                 copy.write(chunk)
