@@ -67,16 +67,19 @@ def _compare(server: Server, kind: str, options: argparse.Namespace) -> None:
             rounds.append(_one_round(server, kind, records, Path(name), options.peers))
         print(f"{kind}: round {number + 1} of {options.rounds} done", file=sys.stderr)
     medians = [_median(results) for results in zip(*rounds, strict=True)]
-    limit = next(result for result in medians if result.name == LIMIT)
+    limit = next(place for place, result in enumerate(medians) if result.name == LIMIT)
     print(f"\n### {kind}, {records:,} records\n")
     print(
         "| loader | records/s | committed/s | loader CPU s | server CPU s | memory MB | table MB | indexes MB | of the limit |"
     )
     print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
-    for result in medians:
+    for place, result in enumerate(medians):
+        # side by side: a machine that is slow for a while is slow for both
+        ratios = [results[limit].wall / results[place].wall for results in rounds]
         print(
             f"| {result.name} | {records / result.wall:,.0f} | {records / result.landed:,.0f} | {result.loader_cpu:.1f} | {result.server_cpu:.1f} "
-            f"| {result.memory:.0f} | {result.table_size:.0f} | {result.index_size:.0f} | {limit.wall / result.wall:.2f} |"
+            f"| {result.memory:.0f} | {result.table_size:.0f} | {result.index_size:.0f} "
+            f"| {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) |"
         )
 
 
