@@ -46,7 +46,7 @@ _FAULTS: Final = (
 _FIRST_BATCH: Final = 2_000
 _CUT: Final = "the tap broke off in the middle of this message"
 #: A batch is landed at this size even if it has fewer rows: what waits for a commit lies in memory.
-_LARGEST_BATCH: Final = 6 * 1024 * 1024
+_LARGEST_BATCH: Final = 8 * 1024 * 1024
 
 
 class Loader:

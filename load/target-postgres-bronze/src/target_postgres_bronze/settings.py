@@ -50,7 +50,7 @@ OWN_SETTINGS: Final[dict[str, dict[str, Any]]] = {
         "type": ["integer", "null"],
         "title": "Records per batch",
         "description": "How many messages are landed and committed together at most.",
-        "default": 10_000,
+        "default": 12_000,
         "minimum": 1,
     },
     "batch_wait_limit_seconds": {

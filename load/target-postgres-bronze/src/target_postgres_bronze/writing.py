@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psycopg
 
@@ -15,13 +15,17 @@ from target_postgres_bronze.errors import LoaderError
 from target_postgres_bronze.hooks import run_hook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from datetime import date
 
     from target_postgres_bronze.batch import Origin, Part, Row
     from target_postgres_bronze.books import Figures
     from target_postgres_bronze.run import Run
 
+T = TypeVar("T")
+
+#: Rows that are put together for COPY.
+_ROWS_AT_ONCE: Final = 1000
 #: Partitions that one transaction may touch: each takes a lock per table and index, and the server's lock table is finite.
 MONTHS_AT_ONCE: Final = 100
 #: PostgreSQL's errors that are a record's fault.
@@ -44,9 +48,9 @@ _MAKE_PARTITION: Final = (
     "public.create_partition_if_not_exists(%s, day)"
 )
 _JUDGE: Final = "SELECT bronze.judge(%s, %s::integer[])"
-_COPY_INCOMING: Final = "COPY bronze_incoming FROM STDIN"
-_COPY_STAGE: Final = "COPY bronze_stage FROM STDIN"
-_COPY_REJECTED: Final = "COPY bronze_rejected FROM STDIN"
+_COPY_INCOMING: Final = b"COPY bronze_incoming FROM STDIN"
+_COPY_STAGE: Final = b"COPY bronze_stage FROM STDIN"
+_COPY_REJECTED: Final = b"COPY bronze_rejected FROM STDIN"
 _COUNT_LANDED: Final = "SELECT coalesce(sum(record_count), 0)::bigint FROM bronze_landed"
 
 
@@ -95,7 +99,7 @@ class PartWriter:
         self.name_run(connection)
         cursor = connection.cursor()
         _send(cursor, part)
-        _copy(cursor, _COPY_STAGE, b"".join([row[0] for row in part.rows if row]))
+        _copy(cursor, _COPY_STAGE, [row[0] for row in part.rows if row])
 
     def write(
         self,
@@ -131,7 +135,7 @@ class PartWriter:
             rows = [part.rows[place] or make_row(part.origins[place]) for place in news]
             self._make_partitions(cursor, months_of(rows))
             if not is_staged:
-                _copy(cursor, _COPY_STAGE, b"".join([row[0] for row in rows]))
+                _copy(cursor, _COPY_STAGE, [row[0] for row in rows])
             self._land(connection, len(news))
         return len(news), _known(part, news)
 
@@ -158,7 +162,7 @@ class PartWriter:
         cursor = connection.cursor()
         try:
             if figures.letters:
-                _copy(cursor, _COPY_REJECTED, b"".join(map(letter_row, figures.letters)))
+                _copy(cursor, _COPY_REJECTED, list(map(letter_row, figures.letters)))
             cursor.execute(
                 "SELECT bronze.keep_books(%s, %s, %s)", [self._run.run_id, unit, figures.rows(read, known)]
             )
@@ -204,9 +208,17 @@ def _known(part: Part, news: Sequence[int]) -> Counter[str]:
 
 def _send(cursor: psycopg.Cursor[Any], part: Part) -> None:
     """Send keys and hashes."""
-    _copy(cursor, _COPY_INCOMING, "".join(part.incoming).encode("utf-8", "replace"))
+    with copy_in(cursor, _COPY_INCOMING) as copy:
+        for piece in _pieces(part.incoming):
+            copy.write("".join(piece).encode("utf-8", "replace"))
 
 
-def _copy(cursor: psycopg.Cursor[Any], statement: str, rows: bytes) -> None:
-    with copy_in(cursor, statement.encode()) as copy:
-        copy.write(rows)
+def _copy(cursor: psycopg.Cursor[Any], statement: bytes, rows: list[bytes]) -> None:
+    with copy_in(cursor, statement) as copy:
+        for piece in _pieces(rows):
+            copy.write(b"".join(piece))
+
+
+def _pieces(rows: list[T]) -> Iterator[list[T]]:
+    """Split *rows*, so that they need not lie in memory a second time in one piece."""
+    return (rows[start : start + _ROWS_AT_ONCE] for start in range(0, len(rows), _ROWS_AT_ONCE))
