@@ -143,3 +143,12 @@ def test_an_unknown_setting_is_named_and_has_no_effect(tmp_path: Path) -> None:
     assert (
         "Setting 'flattening_enabled' is not known and has no effect. Known are: then, pin." in ended.stderr
     )
+
+
+def test_what_is_imported_is_not_looked_through_for_garbage_at_the_end() -> None:
+    # callbacks run the last registered first
+    program = "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count() > 10_000))\n" + SCRIPT
+    done = subprocess.run(
+        [sys.executable, "-c", program, "--version"], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "True"
