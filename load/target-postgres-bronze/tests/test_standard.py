@@ -12,6 +12,8 @@ from singer_sdk.testing.suites import target_tests
 from singer_sdk.testing.target_tests import TargetMultipleStateMessages
 from singer_sdk.testing.templates import TargetFileTestTemplate
 
+from target_postgres_bronze import project
+from target_postgres_bronze.layout import ensure_layout, read_layout
 from target_postgres_bronze.target import TargetPostgresBronze
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ def connection(embedded_server: embedded.Server) -> Iterator[psycopg.Connection[
         admin.execute(f"CREATE DATABASE {DATABASE}")
         CONFIG["sqlalchemy_url"] = embedded_server.url(DATABASE)
         with psycopg.connect(embedded_server.conninfo(DATABASE), autocommit=True) as connection:
+            # any of the tests may be the first
+            ensure_layout(connection, read_layout(project.sql_dir()))
             yield connection
         admin.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
 
