@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Ahead:
-    """One part ahead at most. What cannot be staged ahead is staged where it lands; nothing depends on it."""
+    """One part ahead at most, and one that waits for its turn. What cannot be staged ahead is staged where it lands; nothing depends on it."""
 
     def __init__(
         self, connect: Callable[[], Connection | None], stage: Callable[[Connection, Part], None]

@@ -98,7 +98,7 @@ class PartWriter:
         connection.autocommit = False
         self.name_run(connection)
         cursor = connection.cursor()
-        _send(cursor, part)
+        send(cursor, part)
         _copy(cursor, _COPY_STAGE, [row[0] for row in part.rows if row])
 
     def write(
@@ -128,7 +128,7 @@ class PartWriter:
             return 0, Counter()
         cursor = connection.cursor(binary=True)
         if not is_staged:
-            _send(cursor, part)
+            send(cursor, part)
         cursor.execute(_JUDGE, [self._run.source, list(self._watched)])
         news = part.places(value(cursor.fetchone()))
         if news:
@@ -206,8 +206,8 @@ def _known(part: Part, news: Sequence[int]) -> Counter[str]:
     return +known
 
 
-def _send(cursor: psycopg.Cursor[Any], part: Part) -> None:
-    """Send keys and hashes."""
+def send(cursor: psycopg.Cursor[Any], part: Part) -> None:
+    """Send keys and hashes of *part* into bronze_incoming."""
     with copy_in(cursor, _COPY_INCOMING) as copy:
         for piece in _pieces(part.incoming):
             copy.write("".join(piece).encode("utf-8", "replace"))

@@ -12,6 +12,7 @@ from target_postgres_bronze.messages import read_message
 from target_postgres_bronze.operator.session import OperatorError
 from target_postgres_bronze.records import RecordReader
 from target_postgres_bronze.streams import read_schema
+from target_postgres_bronze.writing import send
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -165,8 +166,7 @@ class Reconciler:
             origin[2] for origin, row in zip(part.origins, part.rows, strict=True) if not self._is_wanted(row)
         ]
         with connection.transaction(), connection.cursor() as cursor:
-            with cursor.copy("COPY bronze_incoming FROM STDIN") as copy:
-                copy.write("".join(part.incoming).encode("utf-8", "replace"))
+            send(cursor, part)
             cursor.execute(
                 "SELECT bronze.compare(%s, %s, %s::bigint[])",
                 [self.number, json.dumps(self._names), left_out],
