@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -127,3 +129,54 @@ def test_a_tap_from_before_the_sdk_lands(project: Project) -> None:
     said = project.run("tap-plain")
     assert not any("3 read" in line for line in said), "it got its state back"
     assert project.ask("SELECT count(*) FROM bronze_plain") == [(3,)]
+
+
+FAILING = """import sys
+sys.stdout.write('{"type": "SCHEMA", "stream": "days", "schema": {"type": "object"}, "key_properties": ["id"]}\\n')
+sys.stdout.write('{"type": "RECORD", "stream": "days", "record": {"id": 1}}\\n')
+sys.stdout.flush()
+sys.exit("the log-in has expired")
+"""
+
+
+def bronze(project: Project, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "target_postgres_bronze.operator", *words]
+    return subprocess.run(
+        command, cwd=project.root, env=project.environment({}), check=False, capture_output=True, text=True
+    )
+
+
+def run_to_its_failure(project: Project, tap: str, **variables: str) -> None:
+    with project.start("run", "--force", tap, "target-postgres", **variables) as meltano:
+        said, _ = meltano.communicate(timeout=120)
+    assert meltano.returncode != 0, said
+
+
+@pytest.mark.parametrize(
+    ("script", "rows"),
+    [(FAILING, 1), ("import sys; sys.exit('no network')", 0)],
+    ids=["in the middle", "at once"],
+)
+def test_a_run_whose_extractor_failed_is_shown_as_failed(
+    project: Project, tmp_path: Path, script: str, rows: int
+) -> None:
+    file = tmp_path / "failing.py"
+    file.write_text(script)
+    project.define("tap-my_app", file, capabilities=["state"])
+
+    run_to_its_failure(project, "tap-my_app")
+
+    shown = json.loads(bronze(project, "status", "--json").stdout)
+    assert [run["status"] for run in shown["failed_runs"]] == ["failed"]
+    assert project.ask("SELECT status FROM bronze.runs") == [("failed",)]
+    assert project.ask("SELECT count(*) FROM bronze_my_app") == [(rows,)]
+    assert bronze(project, "check").returncode == 1
+
+    again = bronze(project, "run", "my_app")
+    assert "failed" in again.stderr
+    assert project.ask("SELECT status FROM bronze.runs") == [("failed",), ("failed",)]
+
+
+def test_a_tap_of_the_kit_that_fails_leaves_a_failed_run_at_once(project: Project, tmp_path: Path) -> None:
+    run_to_its_failure(project, "tap-git", TAP_GIT_REPOSITORIES=json.dumps([str(tmp_path / "absent")]))
+    assert project.ask("SELECT status, read_count FROM bronze.runs") == [("failed", 0)]

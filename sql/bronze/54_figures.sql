@@ -12,6 +12,9 @@ CREATE OR REPLACE FUNCTION bronze.figures(since timestamp) RETURNS TABLE (
     last_seconds double precision,
     last_read bigint,
     usual_read double precision,
+    least_read double precision,
+    last_error text,
+    last_started_at timestamp,
     last_success_at timestamp,
     open_letters bigint
 )
@@ -31,6 +34,9 @@ AS $$
         extract(epoch FROM l.ended_at - l.started_at)::double precision,
         l.read_count,
         u.usual_read,
+        u.least_read,
+        l.error_message,
+        l.started_at,
         g.started_at,
         d.open_letters
     FROM bronze.sources AS s
@@ -53,7 +59,9 @@ AS $$
     ) AS g ON TRUE
     -- fewer than five runs are no history
     LEFT JOIN LATERAL (
-        SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY f.read_count) AS usual_read
+        SELECT
+            percentile_cont(0.5) WITHIN GROUP (ORDER BY f.read_count) AS usual_read,
+            percentile_disc(0.1) WITHIN GROUP (ORDER BY f.read_count) AS least_read
         FROM (
             SELECT r.read_count
             FROM bronze.runs AS r
@@ -70,5 +78,5 @@ AS $$
 $$;
 COMMENT ON FUNCTION bronze.figures(
     timestamp
-) IS 'Per source: runs since a moment (UTC) with their books, the last finished run, the median of what the 20 before it read, the start '
-'of the last one that succeeded, and open dead letters.';
+) IS 'Per source: runs since a moment (UTC) with their books, the last finished run, the median of what the 20 before it read and what '
+'nine in ten of them read at least, the start of the last one that succeeded, and open dead letters.';

@@ -66,6 +66,12 @@ AS $$
     WHERE n.key NOT IN (SELECT f.source FROM figures AS f) AND jsonb_typeof(settings -> 'levels' -> 'freshness') = 'string'
     UNION ALL
     SELECT
+        f.source, 'last_run',
+        CASE WHEN f.last_status IS NULL THEN 'unknown' WHEN f.last_status = 'succeeded' THEN 'met' ELSE 'missed' END,
+        concat_ws(': ', f.last_status, f.last_error), 'succeeded'
+    FROM figures AS f INNER JOIN limits AS l ON l.source = f.source WHERE l.levels -> 'last_run' = 'true'
+    UNION ALL
+    SELECT
         f.source, 'run_time',
         CASE
             WHEN f.last_seconds IS NULL THEN 'unknown'
@@ -75,10 +81,11 @@ AS $$
         round(f.last_seconds::numeric, 1)::text || ' s', format('<= %s', l.levels ->> 'run_time')
     FROM figures AS f INNER JOIN limits AS l ON l.source = f.source WHERE jsonb_typeof(l.levels -> 'run_time') = 'string'
     UNION ALL
-    -- a handful of records is no history: an incremental run often brings none
+    -- An incremental run often reads few records or none, so that a share of a handful means nothing. Where nearly every run reads something, none is a sign.
     SELECT
         f.source, 'yield',
         CASE
+            WHEN f.last_read = 0 AND f.least_read > 0 THEN 'missed'
             WHEN f.usual_read IS NULL OR f.usual_read < 10 THEN 'unknown'
             WHEN f.last_read >= (l.levels ->> 'yield')::numeric * f.usual_read THEN 'met'
             ELSE 'missed'

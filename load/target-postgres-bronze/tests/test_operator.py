@@ -102,8 +102,15 @@ def test_status_for_scripts_is_one_object(bronze: Bronze, address: dict[str, str
 def test_status_of_an_empty_database_says_what_to_do(bronze: Bronze, database: str) -> None:
     shown = bronze("status", **variables(database))
     assert shown.returncode == 1
-    assert "nothing has landed here yet. Run a pipeline" in shown.stderr
+    assert "nothing has been loaded here yet. Run a pipeline" in shown.stderr
     assert "Traceback" not in shown.stderr
+
+
+def test_json_is_one_document_also_when_there_is_nothing_or_an_error(bronze: Bronze, database: str) -> None:
+    empty = bronze("status", "--json", **variables(database))
+    assert (empty.returncode, json.loads(empty.stdout)["streams"]) == (0, [])
+    refused = bronze("catalog", "--json", **variables(database))
+    assert (refused.returncode, list(json.loads(refused.stdout))) == (1, ["error"])
 
 
 def test_psql_takes_its_own_arguments_and_returns_its_exit_code(bronze: Bronze, database: str) -> None:

@@ -188,11 +188,45 @@ def test_a_source_that_cannot_be_named_is_one_sentence(bronze_18: Bronze) -> Non
     assert "The source has no usable name" in outcome.log
 
 
-def test_an_empty_input_is_a_run_without_news(bronze: Bronze) -> None:
+def test_a_run_without_a_single_message_has_failed(bronze: Bronze) -> None:
     outcome = bronze.load()
 
+    assert (outcome.code, outcome.states) == (1, [])
+    assert bronze.books() == ("failed", 0, 0, 0, 0, 0)
+
+
+REPORTING = {"name": "tap-shop", "version": "1", "settings": {}, "reports_completion": True}
+
+
+def test_a_run_whose_tap_reports_completion_has_succeeded(bronze_18: Bronze) -> None:
+    schema = bronze_18.schema(x_tap=REPORTING)
+    completed = {**bronze_18.state(2), "completed": True}
+
+    outcome = bronze_18.load(schema, bronze_18.record({"id": 1}), bronze_18.state(1), completed)
+
+    assert (outcome.code, outcome.states) == (0, [bronze_18.state(2)["value"]])
+    assert bronze_18.books() == ("succeeded", 1, 1, 0, 0, 0)
+
+
+def test_a_run_whose_tap_ends_without_its_completion_has_failed_and_keeps_what_came(
+    bronze_18: Bronze,
+) -> None:
+    schema = bronze_18.schema(x_tap=REPORTING)
+
+    outcome = bronze_18.load(schema, bronze_18.record({"id": 1}), bronze_18.state(1))
+
+    assert (outcome.code, outcome.states) == (1, [bronze_18.state(1)["value"]])
+    assert bronze_18.books() == ("failed", 1, 1, 0, 0, 0)
+    [(reason,)] = bronze_18.query("SELECT error_message FROM bronze.runs")
+    assert "extractor" in reason
+
+
+def test_a_completion_without_a_state_confirms_none(bronze_18: Bronze) -> None:
+    schema = bronze_18.schema(x_tap=REPORTING)
+
+    outcome = bronze_18.load(schema, {"type": "STATE", "value": {}, "completed": True})
+
     assert (outcome.code, outcome.states) == (0, [])
-    assert bronze.books() == ("succeeded", 0, 0, 0, 0, 0)
 
 
 def test_an_empty_input_of_nobody_is_nothing(bronze_18: Bronze) -> None:

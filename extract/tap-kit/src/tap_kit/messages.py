@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.singerlib.encoding.base import GenericSingerWriter
-from singer_sdk.singerlib.encoding.simple import Message, RecordMessage
+from singer_sdk.singerlib.encoding.simple import Message, RecordMessage, StateMessage
 from typing_extensions import override
 
 from tap_kit.jsontext import dumps
@@ -48,6 +48,17 @@ class ProvenanceRecordMessage(RecordMessage):
 class ExactWriter(GenericSingerWriter[bytes, Message]):
     """Writes Singer messages in UTF-8 with every digit, one per line, whatever the locale says."""
 
+    def __init__(self) -> None:
+        """Start without a state."""
+        self._last_state = b'{"type":"STATE","value":{}}'
+
+    def write_completion(self) -> None:
+        """Write that the tap has sent everything that it was asked for.
+
+        It is the last STATE message again, with a member ``"completed": true`` that other targets ignore.
+        """
+        self._write(self._last_state[:-1] + b',"completed":true}\n')
+
     @override
     def serialize_message(self, message: Message) -> bytes:
         return dumps(message.to_dict()) + b"\n"
@@ -55,6 +66,12 @@ class ExactWriter(GenericSingerWriter[bytes, Message]):
     @override
     def write_message(self, message: Message) -> None:
         line = self.format_message(message)
+        if isinstance(message, StateMessage):
+            self._last_state = line.rstrip()
+        self._write(line)
+
+    @staticmethod
+    def _write(line: bytes) -> None:
         buffer = getattr(sys.stdout, "buffer", None)
         if buffer is None:  # a test's StringIO
             sys.stdout.write(line.decode())

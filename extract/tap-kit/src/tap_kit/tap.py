@@ -61,11 +61,15 @@ class RawTap(Tap):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What each SCHEMA message says of the tap: name, version, settings without secrets."""
+        """What each SCHEMA message says of the tap: name, version, settings without secrets.
+
+        ``reports_completion`` announces that a run that succeeds ends with a STATE message that says so.
+        """
         return {
             "name": self.name,
             "version": self.plugin_version,
             "settings": public_settings(self.config_jsonschema, self.config),
+            "reports_completion": True,
         }
 
     @override
@@ -130,6 +134,12 @@ class RawTap(Tap):
                 "Not everything could be read (warnings above: %d). The rest was sent.", len(tap.gaps)
             )
             sys.exit(1)
+        tap.report_completion()
+
+    def report_completion(self) -> None:
+        """Write that everything was sent, so that the loader can tell a failed tap from one that has finished."""
+        if isinstance(self.message_writer, ExactWriter):
+            self.message_writer.write_completion()
 
     @classmethod
     @override

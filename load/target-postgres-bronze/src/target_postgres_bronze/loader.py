@@ -93,6 +93,8 @@ class Loader:
         self._waiting_since: float | None = None
         #: When each stream began, in seconds of the monotonic clock.
         self.started: dict[str, float] = {}
+        #: Whether the tap has reported that it sent everything (a STATE message with ``"completed": true``).
+        self.tap_completed = False
 
     def feed(self, chunk: bytes) -> None:
         """Take bytes as the tap wrote them; lands a batch whenever one is full."""
@@ -219,9 +221,16 @@ class Loader:
         elif self._warnings == _NAMED + 1:
             log.warning("More lines are rejected and kept in bronze.dead_letters; they are not named here.")
 
+    def _state(self, message: Message) -> None:
+        value = _state_value(bytes(message.value))
+        completed = bytes(message.completed) == b"true"
+        self.tap_completed |= completed
+        if not (completed and value == b"{}"):  # a tap without a state has none to keep
+            self._batch.state = value
+
     def _handle(self, message: Message) -> None:
         if message.type == "STATE":
-            self._batch.state = _state_value(bytes(message.value))
+            self._state(message)
         elif message.type == "SCHEMA":
             self._schema(message)
         elif message.type == "ACTIVATE_VERSION":

@@ -31,9 +31,10 @@ class Message(msgspec.Struct):
     key_properties: list[str] | None = None
     bookmark_properties: list[str] | str | None = None
     version: int | None = None
+    completed: msgspec.Raw = NOTHING
 
 
-_RAW_MEMBERS: Final = frozenset({"record", "provenance", "value", "schema"})
+_RAW_MEMBERS: Final = frozenset({"record", "provenance", "value", "schema", "completed"})
 _decode = msgspec.json.Decoder(Message).decode
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 

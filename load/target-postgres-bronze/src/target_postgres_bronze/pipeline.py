@@ -52,7 +52,14 @@ _LARGEST_BEGINNING: Final = 16 * 1024 * 1024
 _SECRET: Final = re.compile(r"pass|secret|token|key|credential|auth(?!or)|cookie|session", re.IGNORECASE)
 
 
-def run_loader(config: Mapping[str, Any], source: IO[Any], out: IO[bytes], env: Mapping[str, str]) -> int:
+def run_loader(
+    config: Mapping[str, Any],
+    source: IO[Any],
+    out: IO[bytes],
+    env: Mapping[str, str],
+    *,
+    expects_completion: bool = True,
+) -> int:
     """Land what *source* gives and confirm state on *out*.
 
     Args:
@@ -60,6 +67,7 @@ def run_loader(config: Mapping[str, Any], source: IO[Any], out: IO[bytes], env: 
         source: Singer messages.
         out: Where STATE values go, a line each, once their records are committed.
         env: Environment variables, ``.env`` included.
+        expects_completion: The run fails if the tap announced to report its completion and did not.
 
     Returns:
         Exit code: 0; 1 for a failure, named on stderr; 130 or 143 when a signal ended the run.
@@ -69,7 +77,7 @@ def run_loader(config: Mapping[str, Any], source: IO[Any], out: IO[bytes], env: 
     sys.setswitchinterval(_SWITCH_INTERVAL)
     with Interrupt() as interrupt:
         try:
-            return _land_all(config, source, out, env, interrupt)
+            return _land_all(config, source, out, env, interrupt, expects_completion=expects_completion)
         except _TOLD as error:
             log.error("%s", _sentence(error))  # noqa: TRY400 - a sentence for the user, no traceback
             return 128 + interrupt.number if interrupt.number else FAILURE
@@ -87,8 +95,14 @@ def _sentence(error: BaseException) -> str:
     return str(error) if isinstance(error, _TOLD) else type(error).__name__
 
 
-def _land_all(
-    config: Mapping[str, Any], source: IO[Any], out: IO[bytes], env: Mapping[str, str], interrupt: Interrupt
+def _land_all(  # noqa: PLR0913 - what a run is made of
+    config: Mapping[str, Any],
+    source: IO[Any],
+    out: IO[bytes],
+    env: Mapping[str, str],
+    interrupt: Interrupt,
+    *,
+    expects_completion: bool,
 ) -> int:
     settings = read_settings(config)
     session = Session(partial(database.resolve, config, env), read_layout(project.sql_dir()))
@@ -96,7 +110,10 @@ def _land_all(
     # while the tap starts: a wrong setting is told at once, and an embedded server is up when the first record comes
     session.run(lambda _connection: None)
     try:
-        return _land_chunks(session, settings, read_chunks(source, interrupt), out, env, interrupt)
+        chunks = read_chunks(source, interrupt)
+        return _land_chunks(
+            session, settings, chunks, out, env, interrupt, expects_completion=expects_completion
+        )
     finally:
         session.close()
 
@@ -108,6 +125,8 @@ def _land_chunks(  # noqa: PLR0913, PLR0917 - what a run is made of
     out: IO[bytes],
     env: Mapping[str, str],
     interrupt: Interrupt,
+    *,
+    expects_completion: bool,
 ) -> int:
     first = _read_beginning(chunks)
     tap = _find_tap(first, settings)
@@ -124,7 +143,8 @@ def _land_chunks(  # noqa: PLR0913, PLR0917 - what a run is made of
                 work.loader.flush()
         work.loader.end(complete=not interrupt.number)
         work.archive.close()
-        return work.finish(interrupt)
+        failure = _extractor_failure(first, tap, work.loader) if expects_completion else None
+        return work.finish(interrupt, failure)
     except BaseException as error:
         work.give_up(error)
         raise
@@ -155,7 +175,7 @@ class _Work:
             settings.batch_size_rows,
         )
 
-    def finish(self, interrupt: Interrupt) -> int:
+    def finish(self, interrupt: Interrupt, extractor_failure: str | None) -> int:
         """Close the books, say what landed, and return the exit code."""
         # indexes of many rows take minutes, and can be left to the next run
         interrupt.on_signal = self.lander.leave_indexes
@@ -169,7 +189,7 @@ class _Work:
             self.lander.end("interrupted", f"stopped by signal {interrupt.number}")
             log.warning("Stopped by a signal: what is counted above is safe. Run again, and %s.", left)
             return 128 + interrupt.number
-        reason = _judge_books(books, self.settings)
+        reason = _judge_books(books, self.settings) or extractor_failure
         self.lander.end("failed" if reason else "succeeded", reason)
         if reason:
             log.error("%s", reason)
@@ -220,6 +240,18 @@ def _judge_books(books: dict[str, dict[str, int]], settings: Settings) -> str | 
     return None
 
 
+def _extractor_failure(first: bytes, tap: _Tap, loader: Loader) -> str | None:
+    """Return why the extractor counts as failed, or None; of a tap that reports no completion only silence is a sign."""
+    if not first:
+        return "The extractor sent no message, so it has probably failed. Its own log says why."
+    if tap.reports_completion and not loader.tap_completed:
+        return (
+            "The extractor ended before it had sent everything. What it sent is safe; its own log says why. Run again when that "
+            "is solved."
+        )
+    return None
+
+
 @dataclass(frozen=True)
 class _Tap:
     """What the tap says of itself (``x-tap``)."""
@@ -227,6 +259,7 @@ class _Tap:
     name: str
     version: str
     settings: dict[str, Any]
+    reports_completion: bool
 
 
 def _read_beginning(chunks: Iterator[bytes]) -> bytes:
@@ -261,6 +294,7 @@ def _find_tap(beginning: bytes, settings: Settings) -> _Tap:
         str(said.get("name") or ""),
         str(said.get("version") or ""),
         declared if isinstance(declared, dict) else {},
+        said.get("reports_completion") is True,
     )
 
 

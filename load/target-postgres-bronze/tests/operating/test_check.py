@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,7 @@ def test_runs_within_the_levels_meet_them(operator: Operator) -> None:
         "accuracy",
         "completeness",
         "error_rate",
+        "last_run",
         "run_time",
         "schema_drift",
         "yield",
@@ -80,9 +82,11 @@ def test_runs_within_the_levels_meet_them(operator: Operator) -> None:
         ("accuracy", {"read": 1000, "new": 1000, "invalid": 1}),
         ("error_rate", {"status": "failed"}),
         ("error_rate", {"status": "interrupted"}),
+        ("last_run", {"status": "failed"}),
+        ("last_run", {"status": "interrupted"}),
         ("run_time", {"took": "5 minutes 1 second"}),
     ],
-    ids=["rejected", "invalid", "failed", "interrupted", "slow"],
+    ids=["rejected", "invalid", "failed", "interrupted", "last failed", "last interrupted", "slow"],
 )
 def test_a_run_beyond_a_level_misses_it(operator: Operator, level: str, run: dict[str, Any]) -> None:
     add_run(operator, **run)
@@ -104,11 +108,59 @@ def test_a_run_that_brings_far_less_than_usual_misses_the_yield(operator: Operat
     assert levels(operator, levels={"yield": 0.05})["yield"] == "met"
 
 
+def test_a_failure_is_reported_after_the_first_time(operator: Operator) -> None:
+    for hours in range(2, 400):
+        add_run(operator, ago=f"{hours} hours", read=5)
+    add_run(operator, ago="1 hour", status="failed")
+    found = levels(operator)
+    assert (found["error_rate"], found["last_run"]) == ("met", "missed")
+    assert levels(operator, levels={"last_run": False}).get("last_run") is None
+
+
+@pytest.mark.parametrize(
+    ("reads", "outcome"),
+    [([3] * 20, "missed"), ([0, 0, 0, *[3] * 17], "unknown"), ([0] * 20, "unknown")],
+    ids=["always some", "often none", "never any"],
+)
+def test_reading_nothing_is_an_alarm_if_runs_nearly_always_read_something(
+    operator: Operator, reads: list[int], outcome: str
+) -> None:
+    for hours, read in enumerate([0, *reads], start=1):
+        add_run(operator, ago=f"{hours} hours", read=read)
+    assert levels(operator)["yield"] == outcome
+
+
 def test_four_runs_are_no_history(operator: Operator) -> None:
     for hours in range(2, 6):
         add_run(operator, ago=f"{hours} hours", read=1000)
     add_run(operator, ago="1 hour", read=1)
     assert levels(operator)["yield"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("cron", "after", "due"),
+    [
+        ("30 2 * * *", "2024-03-30T12:00", "2024-03-31T01:30"),  # 02:30 does not exist: 03:30 summer time
+        ("30 4 * * *", "2024-03-30T12:00", "2024-03-31T02:30"),
+        ("30 4 * * *", "2024-10-26T12:00", "2024-10-27T03:30"),
+        ("30 2 * * *", "2024-10-26T12:00", "2024-10-27T00:30"),
+        ("30 2 * * *", "2024-10-27T00:30", "2024-10-28T01:30"),  # not a second time in the repeated hour
+        ("17 * * * *", "2024-10-27T00:17", "2024-10-27T01:17"),  # an hourly one is due in both
+        ("17 * * * *", "2024-10-27T01:17", "2024-10-27T02:17"),
+        ("17 * * * *", "2024-03-31T00:17", "2024-03-31T01:17"),
+    ],
+)
+def test_schedules_mean_the_time_that_clocks_show(
+    monkeypatch: pytest.MonkeyPatch, cron: str, after: str, due: str
+) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        schedule = Schedule("daily", cron, ("shop",))
+        assert schedule.due_after(datetime.fromisoformat(after)) == datetime.fromisoformat(due)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_storage_counts_the_database_and_the_archive(operator: Operator) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import pkgutil
 import sys
@@ -71,4 +72,6 @@ def main() -> None:
         sys.exit(1)
     except (DatabaseError, EmbeddedServerError, OperatorError, ProjectError) as error:
         click.echo(str(error), err=True)
+        if "--json" in sys.argv:  # scripts always find one document on stdout
+            click.echo(json.dumps({"error": str(error)}))
         sys.exit(1)

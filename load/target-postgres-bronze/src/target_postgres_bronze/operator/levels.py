@@ -30,12 +30,14 @@ DEFAULTS: Final[dict[str, Any]] = {
         "run_time": "5 minutes",
         "storage": 0.80,
         "yield": 0.10,
+        "last_run": True,
         "schema_drift": "7 days",
     },
     "capacity": None,
     "sources": {},
 }
 SHARES: Final = ("completeness", "accuracy", "error_rate", "storage", "yield")
+SWITCHES: Final = ("last_run",)
 #: How PostgreSQL reads a text, and what it has to be.
 INTERVAL: Final = ("SELECT %s::interval", "an interval, such as 30 minutes or 2 days")
 SIZE: Final = ("SELECT pg_size_bytes(%s)", "a size, such as 200 GB, or null")
@@ -85,12 +87,18 @@ def _check(file: Path, levels: dict[str, Any]) -> None:
             )
         if value is None or value is False:
             continue
-        fits = (
-            isinstance(value, int | float) and 0 <= value <= 1 if name in SHARES else isinstance(value, str)
-        )
-        if not fits or value is True:
-            wanted = "a share from 0 to 1" if name in SHARES else "an interval, such as 1 hour"
+        if name in SWITCHES:
+            fits, wanted = value is True, "true or false"
+        elif name in SHARES:
+            fits, wanted = _is_share(value), "a share from 0 to 1"
+        else:
+            fits, wanted = isinstance(value, str), "an interval, such as 1 hour"
+        if not fits:
             raise session.OperatorError(f"{file}: {name} is {wanted}, or null.")
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, int | float) and value is not True and 0 <= value <= 1
 
 
 def settings(root: Path, connection: psycopg.Connection[DictRow]) -> str:

@@ -6,6 +6,7 @@ import io
 from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlencode
 
+from target_postgres_bronze import project
 from target_postgres_bronze.operator.schedules import extractor_of
 from target_postgres_bronze.operator.session import LOADER_SETTINGS
 
@@ -32,9 +33,13 @@ def land(
     """
     from target_postgres_bronze.pipeline import run_loader  # noqa: PLC0415 - half a second for --help
 
-    named = {"MELTANO_EXTRACTOR_NAME": extractor_of(source)}
+    named = {"MELTANO_EXTRACTOR_NAME": extractor_of(project.find_root(), source)}
     return run_loader(
-        {**config, "source": source}, cast("IO[bytes]", messages), io.BytesIO(), {**env, **named}
+        {**config, "source": source},
+        cast("IO[bytes]", messages),
+        io.BytesIO(),
+        {**env, **named},
+        expects_completion=False,  # an archived run may have been interrupted
     )
 
 

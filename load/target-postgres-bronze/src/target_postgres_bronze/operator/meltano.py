@@ -72,7 +72,7 @@ def start_tap(root: Path, source: str, stream: str | None, start: str | None) ->
         stream: The only stream that is wanted, if so.
         start: The tap's setting ``start_date`` for this time, if it has one.
     """
-    extractor = extractor_of(source)
+    extractor = extractor_of(root, source)
     prefix = extractor.upper().replace("-", "_")
     env = dict(os.environ)
     if stream:

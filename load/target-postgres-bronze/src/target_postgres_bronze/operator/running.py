@@ -82,7 +82,7 @@ class SourceRun:
             self._log_start = log.tell()
             # the locks are the child's as well: they hold when this process is killed
             self._process = subprocess.Popen(
-                [meltano.program(), "run", extractor_of(self.source), meltano.LOADER],
+                [meltano.program(), "run", extractor_of(root, self.source), meltano.LOADER],
                 cwd=root,
                 env=os.environ | {"NO_COLOR": "1"},
                 stdin=subprocess.DEVNULL,

@@ -6,12 +6,14 @@ words that Meltano takes (``@hourly``); its times are the machine's own.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
+from target_postgres_bronze.operator import plugins
 from target_postgres_bronze.operator.session import OperatorError
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 EXTRACTOR: Final = "tap-"
+#: No zone sets its clocks further forward or back in one night.
+LONGEST_CLOCK_CHANGE: Final = timedelta(hours=2)
 #: Schedules that run when a person says so.
 BY_HAND: Final = "@once"
 WORDS: Final = {
@@ -47,22 +51,41 @@ class Schedule:
     sources: tuple[str, ...]
 
     def due_after(self, moment: datetime) -> datetime:
-        """Return when the first run after *moment* is due; both are UTC without saying so."""
+        """Return when the first run after *moment* is due; both are naive and in UTC.
+
+        cron(8): the expression means the local time that clocks show. A time that daylight saving skips is due right after the
+        change. In an hour that occurs twice, only expressions with ``*`` for the minute or the hour are due twice.
+        """
         from croniter import croniter  # noqa: PLC0415 - needed by few commands
 
-        here = moment.replace(tzinfo=UTC).astimezone()
-        due: datetime = croniter(self.cron, here).get_next(datetime)
-        return due.astimezone(UTC).replace(tzinfo=None)
+        after = moment.replace(tzinfo=UTC)
+        local = after.astimezone().replace(tzinfo=None)
+        is_repeated = "*" in "".join(field[0] for field in self.cron.split()[:2])
+        due = local - LONGEST_CLOCK_CHANGE
+        times = croniter(self.cron, due)
+        found: list[datetime] = []
+        while not found or due <= local:
+            due = times.get_next(datetime)
+            found += [utc for utc in _in_utc(due)[: None if is_repeated else 1] if utc > after]
+        return min(found).replace(tzinfo=None)
+
+
+def _in_utc(local: datetime) -> list[datetime]:
+    """Return when clocks show *local*: twice in a repeated hour; for a skipped time the same distance after the change."""
+    times = sorted({local.replace(fold=fold).astimezone(UTC) for fold in (0, 1)})
+    return [utc for utc in times if utc.astimezone().replace(tzinfo=None) == local] or times[-1:]
 
 
 def source_of(extractor: str) -> str:
-    """Return the source that *extractor* lands in, as the loader names it."""
-    return extractor.removeprefix(EXTRACTOR).replace("-", "_")
+    """Return the source that *extractor* is loaded into, as the loader names it."""
+    return re.sub(r"[^a-z0-9]", "_", extractor.lower().removeprefix(EXTRACTOR))
 
 
-def extractor_of(source: str) -> str:
-    """Return the extractor that brings *source*."""
-    return EXTRACTOR + source.replace("_", "-")
+def extractor_of(root: Path, source: str) -> str:
+    """Return the extractor of *source*: the one that the project at *root* defines, else the usual name."""
+    names = [plugin.name for plugin in plugins.defined(root) if plugin.kind == "extractors"]
+    usual = EXTRACTOR + source.replace("_", "-")
+    return next((name for name in names if source_of(name) == source), usual)
 
 
 def defined(root: Path) -> list[Schedule]:

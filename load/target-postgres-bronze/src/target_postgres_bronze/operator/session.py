@@ -32,6 +32,10 @@ class OperatorError(Exception):
     """A command cannot do what was asked; the message says why, and the remedy."""
 
 
+class NothingLoadedError(OperatorError):
+    """The database has no bronze layer yet."""
+
+
 def target() -> database.Target:
     """Return the project's database as the loader would find it, the embedded one started where that is meant."""
     variables = project.environment()
@@ -58,7 +62,7 @@ def connected(meant: database.Target | None = None) -> Iterator[psycopg.Connecti
         psycopg.errors.InvalidSchemaName,
         psycopg.errors.UndefinedFunction,
     ) as error:
-        raise OperatorError(f"{meant.display}: {_lacks(meant, error)}") from error
+        raise _missing_layout(meant, error) from error
     except psycopg.Error as error:
         said = error.diag.message_primary or type(error).__name__
         raise OperatorError(
@@ -66,18 +70,18 @@ def connected(meant: database.Target | None = None) -> Iterator[psycopg.Connecti
         ) from error
 
 
-def _lacks(meant: database.Target, error: psycopg.Error) -> str:
-    """Return why something is not there: no layout yet, or one of an earlier version, as after an update of the project."""
+def _missing_layout(meant: database.Target, error: psycopg.Error) -> OperatorError:
+    """Return why something does not exist: no layout yet, or one of an earlier version, as after an update of the project."""
     with meant.connect(autocommit=True) as connection:
         found = connection.execute("SELECT to_regnamespace('bronze') IS NOT NULL").fetchone()
     if found == (True,):
-        return (
-            f"the layout is not this version's ({error.diag.message_primary}). The next run of a pipeline brings it up to date: ./bronze run "
-            "SOURCE."
+        return OperatorError(
+            f"{meant.display}: the layout is not this version's ({error.diag.message_primary}). The next run of a pipeline brings "
+            "it up to date: ./bronze run SOURCE."
         )
-    return (
-        "nothing has landed here yet. Run a pipeline (meltano run tap-git target-postgres), or ./bronze demo; the first run makes the "
-        "tables."
+    return NothingLoadedError(
+        f"{meant.display}: nothing has been loaded here yet. Run a pipeline (meltano run tap-git target-postgres), or ./bronze demo; "
+        "the first run creates the tables."
     )
 
 

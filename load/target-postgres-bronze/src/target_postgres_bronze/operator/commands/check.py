@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from target_postgres_bronze import database, embedded, project
-from target_postgres_bronze.operator import alerts, levels, session
+from target_postgres_bronze.operator import alerts, levels, outcomes, session
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -54,6 +54,7 @@ def command(*, notify: bool, as_json: bool) -> None:
 
 def _check(root: Path, *, notify: bool) -> list[Any]:
     with session.connected() as connection:
+        outcomes.record_failures(connection, root)
         settings = levels.settings(root, connection)
         found = session.rows(connection, CHECK.encode(), settings)
         incidents = session.rows(connection, INCIDENTS.encode(), settings)

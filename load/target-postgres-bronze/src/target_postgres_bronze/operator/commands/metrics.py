@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from target_postgres_bronze import project
-from target_postgres_bronze.operator import levels, session
+from target_postgres_bronze.operator import levels, outcomes, session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,6 +98,7 @@ def _collect() -> CollectorRegistry:
     registry = CollectorRegistry()
     root = project.find_root()
     with session.connected() as connection:
+        outcomes.record_failures(connection, root)
         for query, (labels, meanings) in GAUGES.items():
             found = session.rows(connection, query.encode())
             for name, meaning in meanings.items():

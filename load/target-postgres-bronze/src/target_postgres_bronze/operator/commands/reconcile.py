@@ -147,14 +147,16 @@ def _read_tap(root: Path, source: str, stream: str | None, first_day: Any, take:
         OperatorError: The tap failed: what it did not give says nothing.
     """
     defined = {plugin.name: plugin.definition for plugin in plugins.defined(root)}
-    settings = [setting["name"] for setting in defined.get(extractor_of(source), {}).get("settings") or []]
+    settings = [
+        setting["name"] for setting in defined.get(extractor_of(root, source), {}).get("settings") or []
+    ]
     start = f"{first_day}T00:00:00Z" if first_day and "start_date" in settings else None
     with meltano.start_tap(root, source, stream, start) as tap:
         lines: Iterable[bytes] = tap.stdout or ()
         take(lines)
     if tap.returncode:
         raise session.OperatorError(
-            f"{extractor_of(source)} failed (exit code {tap.returncode}, see above), so {source} was not compared to its end. "
+            f"{extractor_of(root, source)} failed (exit code {tap.returncode}, see above), so {source} was not compared to its end. "
             "What was found so far is in bronze.differences."
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,11 +10,14 @@ import click
 from rich.console import Console
 
 from target_postgres_bronze import project
-from target_postgres_bronze.operator import plugins, readiness, running, session
-from target_postgres_bronze.operator.schedules import EXTRACTOR, source_of
+from target_postgres_bronze.database import DatabaseError
+from target_postgres_bronze.embedded import EmbeddedServerError
+from target_postgres_bronze.operator import outcomes, plugins, readiness, running, session
+from target_postgres_bronze.operator.schedules import source_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from rich.progress import Progress, TaskID
 
@@ -40,7 +44,7 @@ def command(sources: Sequence[str], jobs: int, *, as_json: bool) -> None:
     """Run sources, each through `meltano run tap-SOURCE target-postgres`; what they say goes to data/logs."""
     root = project.find_root()
     wanted = [source_of(source) for source in dict.fromkeys(sources)]
-    known = {source_of(p.name): p for p in plugins.defined(root) if p.name.startswith(EXTRACTOR)}
+    known = {source_of(p.name): p for p in plugins.defined(root) if p.kind == "extractors"}
     for source in wanted:
         if source not in known:
             raise session.OperatorError(
@@ -57,12 +61,23 @@ def command(sources: Sequence[str], jobs: int, *, as_json: bool) -> None:
             screen.leave_out(source, known[source].name, said)
         runs = running.run_all(root, [source for source in wanted if source not in idle], jobs, screen.show)
     runs += [running.SourceRun(source, running.log_of(root, source), running.IDLE) for source in idle]
+    found = {run.outcome for run in runs}
+    if running.FAILED in found:
+        _record_failures(root)
     if as_json:
         session.show_json([_entry(run) for run in runs])
-    outcomes = {run.outcome for run in runs}
-    if outcomes & {running.FAILED, running.STOPPED}:
+    if found & {running.FAILED, running.STOPPED}:
         sys.exit(1)
-    sys.exit(LEFT_OUT if outcomes & {running.BUSY, running.IDLE} else 0)
+    sys.exit(LEFT_OUT if found & {running.BUSY, running.IDLE} else 0)
+
+
+def _record_failures(root: Path) -> None:
+    """Have ``bronze.runs`` show failures that the loader did not see; a database that is down is reported by the runs already."""
+    with (
+        contextlib.suppress(session.OperatorError, DatabaseError, EmbeddedServerError),
+        session.connected() as connection,
+    ):
+        outcomes.record_failures(connection, root)
 
 
 def _entry(run: running.SourceRun) -> dict[str, Any]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from target_postgres_bronze.operator import session
+from target_postgres_bronze import project
+from target_postgres_bronze.operator import outcomes, session
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import LiteralString
 
 STREAMS = "SELECT * FROM bronze.status ORDER BY source, stream, account"
 
@@ -18,6 +19,19 @@ DEAD_LETTERS = """
     SELECT source, category, count(*) AS open_count, max(last_seen_at) AS last_seen_at
     FROM bronze.dead_letters WHERE status = 'open' GROUP BY source, category ORDER BY source, category
 """
+
+#: The newest run of each source, when it did not succeed.
+FAILED_RUNS = """
+    SELECT source, last_status AS status, last_started_at AS started_at, last_error AS error_message, last_success_at
+    FROM bronze.figures((now() AT TIME ZONE 'UTC') - interval '30 days')
+    WHERE last_status <> 'succeeded'
+"""
+
+QUERIES: Final[dict[str, LiteralString]] = {
+    "streams": STREAMS,
+    "failed_runs": FAILED_RUNS,
+    "dead_letters": DEAD_LETTERS,
+}
 
 #: Heading and column of bronze.status; those of odd records appear when there are any.
 COLUMNS = {
@@ -37,34 +51,49 @@ OPTIONAL = ("account", "gone_count", "invalid_count", "warning_count")
 
 
 @click.command(
-    epilog="Example: bronze status --json. Exit code 0, whatever the runs came to (that is for bronze check); 1 when the database cannot be "
-    "asked."
+    epilog="Example: bronze status --json. Exit code 0, even if runs failed (see bronze check); 1: the database cannot be reached."
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, for scripts.")
 def command(*, as_json: bool) -> None:
-    """Show per source and stream what landed, when, and how the last run ended (times in UTC)."""
+    """Show per source and stream what was loaded, when, and how the last run ended (times in UTC)."""
     target = session.target()
-    with session.connected(target) as connection:
-        streams = session.rows(connection, STREAMS)
-        letters = session.rows(connection, DEAD_LETTERS)
+    found: dict[str, Any] = {"database": target.display, "streams": [], "failed_runs": [], "dead_letters": []}
+    try:
+        with session.connected(target) as connection:
+            outcomes.record_failures(connection, project.find_root())
+            for name, query in QUERIES.items():
+                found[name] = session.rows(connection, query)
+    except session.NothingLoadedError:
+        if not as_json:
+            raise
     if as_json:
-        found = {"database": target.display, "streams": streams, "dead_letters": letters}
-        click.echo(json.dumps(found, default=_plain, indent=2))
+        session.show_json(found)
         return
+    streams = found["streams"]
     columns = {name: column for name, column in COLUMNS.items() if _is_told(column, streams)}
     lines = ([stream[column] for column in columns.values()] for stream in streams)
     session.show_table(target.display, list(columns), lines)
-    for letter in letters:
+    for run in found["failed_runs"]:
+        click.echo(_failure(run))
+    for letter in found["dead_letters"]:
         click.echo(
             f"{letter['source']}: {letter['open_count']:,} dead letters ({letter['category']}) wait to be replayed or "
             "given up."
         )
 
 
+def _failure(run: Mapping[str, Any]) -> str:
+    reason = f": {run['error_message']}" if run["error_message"] else ""
+    success = run["last_success_at"]
+    last = (
+        f"The last run that succeeded began {success:%Y-%m-%d %H:%M}."
+        if success
+        else "No run has succeeded yet."
+    )
+    return f"{run['source']}: the run of {run['started_at']:%Y-%m-%d %H:%M} {run['status']}{reason}. {last}".replace(
+        "..", "."
+    )
+
+
 def _is_told(column: str, streams: Iterable[Mapping[str, Any]]) -> bool:
     return column not in OPTIONAL or any(stream[column] for stream in streams)
-
-
-def _plain(value: Any) -> str:
-    """Return a date or moment (UTC) as ISO 8601 text."""
-    return str(value.isoformat())
