@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 import sqlite3
+import subprocess
 from contextlib import closing
 from datetime import datetime, tzinfo
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from target_postgres_bronze import project
-from target_postgres_bronze.operator import backups, pgtools
+from target_postgres_bronze.operator import backups, meltano, pgtools
 from target_postgres_bronze.operator.session import OperatorError
 
 if TYPE_CHECKING:
@@ -185,7 +187,7 @@ def test_the_state_that_the_set_up_has_made_gets_what_it_lacks(
     file.unlink()
     meltano_state(file, "dev:toggl", value="newer")  # as `meltano install` and a run leave it
     answer = orders("restore", str(folder))
-    assert "Meltano's state of 1 pipelines is back; what was there is as it was." in answer.out
+    assert "Meltano's state of 1 pipelines is restored" in answer.out
     assert states(file) == {"dev:shop": "saved", "dev:toggl": "newer"}
 
 
@@ -219,11 +221,39 @@ def test_the_state_is_saved_from_where_meltano_keeps_it(
     assert states(backup(orders) / "meltano.db") == {"dev:shop": "saved"}
 
 
-def test_a_state_that_a_server_keeps_is_said_to_be_missing(orders: Operator) -> None:
-    (orders.root / ".env").write_text("MELTANO_DATABASE_URI=postgresql://db.example.org/meltano\n")
+def test_a_state_that_cannot_be_read_is_reported_as_missing(
+    orders: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MELTANO_DATABASE_URI", "postgresql+psycopg://127.0.0.1:9/meltano")
     answer = orders("backup", "saved", "--no-verify")
     assert answer.code == 0
-    assert "Not in it: Meltano's state, which is not kept on this machine" in answer.err
+    assert "Not in it: Meltano's state" in answer.err
+
+
+def test_the_state_of_a_state_backend_is_saved_and_put_back(
+    orders: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def state(folder: str, *words: str, content: str = "") -> str:
+        monkeypatch.setenv("MELTANO_STATE_BACKEND_URI", f"file://{orders.root / folder}")
+        command = [meltano.program(), "--log-level=error", "state", *words]
+        done = subprocess.run(
+            command, cwd=orders.root, capture_output=True, text=True, check=True, input=content
+        )
+        return done.stdout
+
+    kept = {
+        "dev:shop": {"completed": {"last": 1}, "partial": {}},
+        "dev:toggl": {"completed": {"last": 2}, "partial": {}},
+    }
+    state("there", "import", content=json.dumps(kept))
+    saved = backup(orders)
+    assert not (saved / "meltano.db").exists()
+
+    newer = {"dev:toggl": {"completed": {"last": 3}, "partial": {}}}
+    state("elsewhere", "import", content=json.dumps(newer))
+    answer = orders("restore", str(saved), "--database", f"restored_{secrets.token_hex(4)}", "--state")
+    assert answer.code == 0, answer.err
+    assert json.loads(state("elsewhere", "export")) == {**kept, **newer}
 
 
 @pytest.mark.parametrize("reason", [KeyboardInterrupt, OperatorError])

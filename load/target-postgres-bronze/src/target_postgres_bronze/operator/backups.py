@@ -8,6 +8,7 @@ FOLDER/archive/<source>/...              the raw archive; its files never change
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import secrets
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 DUMP: Final = "database.dump"
 STATE: Final = "meltano.db"
+STATE_EXPORT: Final = "meltano-state.json"
 MANIFEST: Final = "manifest.json"
 ARCHIVE: Final = "archive"
 FINGERPRINTS: Final = "SELECT name, row_count, digest FROM bronze.fingerprints ORDER BY name"
@@ -39,11 +41,13 @@ class Places:
 
     Attributes:
         archive: Folder of the raw archive.
-        state: Meltano's database; None where a server keeps it.
+        state: Meltano's database; None if its state is elsewhere.
+        root: Folder of the project.
     """
 
     archive: Path
     state: Path | None
+    root: Path
 
 
 def back_up(target: Target, places: Places, folder: Path, *, verify: bool) -> Path:
@@ -78,8 +82,7 @@ def back_up(target: Target, places: Places, folder: Path, *, verify: bool) -> Pa
                 pgtools.dump(target, arguments, major=major)
             with progress("Reading every row"):
                 fingerprints = session.rows(connection, FINGERPRINTS)
-            if places.state is not None and places.state.exists():
-                state.save(places.state, half_made / STATE)
+            _save_state(places, half_made)
             archive = copy_archive(places.archive, folder / ARCHIVE)
             files = {file.name: digest_of(file) for file in sorted(half_made.iterdir())}
             manifest = {
@@ -101,6 +104,15 @@ def back_up(target: Target, places: Places, folder: Path, *, verify: bool) -> Pa
         finally:
             shutil.rmtree(half_made, ignore_errors=True)
     return made
+
+
+def _save_state(places: Places, folder: Path) -> None:
+    """Save Meltano's state; a backup without it is still worth having, and the command reports that it is missing."""
+    if places.state is None:
+        with contextlib.suppress(OperatorError):
+            (folder / STATE_EXPORT).write_text(state.export(places.root))
+    elif places.state.exists():
+        state.save(places.state, folder / STATE)
 
 
 def _free(folder: Path, name: str) -> Path:

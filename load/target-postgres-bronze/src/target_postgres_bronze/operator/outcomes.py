@@ -77,7 +77,7 @@ def _rows(root: Path, variables: Mapping[str, str]) -> list[tuple[str, str, str,
     """Return Meltano's failed runs; its database may be on a server, where SQLAlchemy reads it."""
     now = datetime.now(UTC).replace(tzinfo=None)
     values = {"since": str(now - timedelta(days=DAYS)), "alive": str(now - HEARTBEAT_VALID)}
-    file = state.place(root, variables)
+    file = state.database_file(root, variables)
     if file is None:
         return _server_rows(variables[state.VARIABLE], values)
     address = f"{file.resolve().as_uri()}?mode=ro"

@@ -1,19 +1,32 @@
-"""Meltano's state, as far as it lies in a SQLite file on this machine: how far each tap has come.
+"""Meltano's state: how far each tap has come.
 
-Source: Meltano's documentation of settings, "database_uri", and its table ``state`` (Meltano 4.4).
+By default it is a table of a SQLite file on this machine, which is copied as a file. If it is elsewhere (a database server, a state
+backend), Meltano's own commands read and write it.
+
+Source: Meltano's documentation of settings, "database_uri" and "state_backend.uri", its commands ``state export`` and ``state import``,
+and its table ``state`` (Meltano 4.4).
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
+import subprocess
 from contextlib import closing
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from target_postgres_bronze.operator import meltano
+from target_postgres_bronze.operator.session import OperatorError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 VARIABLE: Final = "MELTANO_DATABASE_URI"
+BACKEND: Final = "MELTANO_STATE_BACKEND_URI"
+SYSTEM_DATABASE: Final = "systemdb"
 SQLITE: Final = "sqlite:///"
 MISSING: Final = """
     INSERT INTO main.state (state_id, partial_state, completed_state, updated_at)
@@ -23,7 +36,55 @@ MISSING: Final = """
 
 
 def place(root: Path, variables: Mapping[str, str]) -> Path | None:
-    """Return the file of Meltano's state for the project at *root*; None where it is kept by a database server."""
+    """Return the file with Meltano's state for the project at *root*; None if a server or a state backend has it."""
+    configured = yaml.safe_load((root / "meltano.yml").read_text()) or {}
+    backend = configured.get("state_backend") or {}
+    named = variables.get(BACKEND) or configured.get("state_backend.uri") or backend.get("uri")
+    return database_file(root, variables) if named in {None, SYSTEM_DATABASE} else None
+
+
+def export(root: Path) -> str:
+    """Return the state of every pipeline as ``meltano state export`` writes it: a JSON object by state id.
+
+    Raises:
+        OperatorError: Meltano cannot read it.
+    """
+    return _run(root, "export")
+
+
+def put_back_export(root: Path, saved: str) -> int:
+    """Write the states of *saved* (see `export`) that Meltano lacks; return how many. Present ones stay.
+
+    Raises:
+        OperatorError: Meltano cannot read or write its state.
+    """
+    present = json.loads(export(root))
+    missing: dict[str, Any] = {
+        name: value for name, value in json.loads(saved).items() if name not in present
+    }
+    if missing:
+        _run(root, "import", json.dumps(missing))
+    return len(missing)
+
+
+def _run(root: Path, command: str, standard_input: str = "") -> str:
+    done = subprocess.run(
+        [meltano.program(), "--log-level=error", "state", command],
+        check=False,
+        cwd=root,
+        capture_output=True,
+        text=True,
+        input=standard_input,
+    )
+    if done.returncode:
+        raise OperatorError(
+            f"`meltano state {command}` failed. Run it to see why, and correct Meltano's settings."
+        )
+    return done.stdout
+
+
+def database_file(root: Path, variables: Mapping[str, str]) -> Path | None:
+    """Return the file of Meltano's system database for the project at *root*; None if it is on a server."""
     system = root / variables.get("MELTANO_SYS_DIR_ROOT", ".meltano")
     uri = variables.get(VARIABLE)
     if not uri:

@@ -14,7 +14,7 @@ def places(root: Path) -> backups.Places:
     """Return where the project at *root* keeps its raw archive and Meltano's state."""
     named = meltano.loader_config(root).get("archive_dir")
     archive = Path(named).expanduser() if named else project.archive_dir(root)
-    return backups.Places(archive, state.place(root, project.environment(root)))
+    return backups.Places(archive, state.place(root, project.environment(root)), root)
 
 
 @click.command(
@@ -37,8 +37,9 @@ def command(folder: Path, *, verify: bool, as_json: bool) -> None:
     else:
         found = ", restored into a scratch database and found equal" if verify else ""
         click.echo(f"{made}: {session.size(size)}{found}.")
-    if not (made / backups.STATE).exists():
+    if not any((made / name).exists() for name in (backups.STATE, backups.STATE_EXPORT)):
         click.echo(
-            "Not in it: Meltano's state, which is not kept on this machine, or not there yet.", err=True
+            "Not in it: Meltano's state. There is none yet, or Meltano cannot read it: `meltano state export` shows why.",
+            err=True,
         )
     click.echo("Not in it: .env. Keep your credentials where you keep passwords.", err=True)

@@ -54,13 +54,19 @@ def command(backup: Path, name: str | None, *, with_archive: bool, with_state: b
     if with_archive:
         backups.restore_archive(backup, manifest["archive"], there.archive)
         click.echo(f"{there.archive}: the raw archive is complete.")
-    saved = backup / backups.STATE
-    if there.state is not None and saved.exists() and (name is None if with_state is None else with_state):
+    saved, exported = backup / backups.STATE, backup / backups.STATE_EXPORT
+    is_wanted = name is None if with_state is None else with_state
+    if is_wanted and exported.exists():
+        count = state.put_back_export(root, exported.read_text())
+        click.echo(
+            f"Meltano's state of {count} pipelines is restored; states that were present are unchanged."
+        )
+    elif is_wanted and there.state is not None and saved.exists():
         count = state.put_back(saved, there.state)
         click.echo(
-            f"{there.state}: Meltano's state of {count} pipelines is back; what was there is as it was."
+            f"{there.state}: Meltano's state of {count} pipelines is restored; states that were present are unchanged."
         )
-    elif saved.exists() and name and with_state is None:
+    elif (saved.exists() or exported.exists()) and name and with_state is None:
         click.echo(
             f"Meltano's state is as it was. When {name} becomes the project's database (PG_DB in .env), a tap without state reads everything "
             "again, which adds nothing.",
