@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import re
 import shutil
 import sqlite3
 import time
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import PurePosixPath
+from typing import IO, TYPE_CHECKING
 
 from tap_kit import TapError
 from tap_kit.export import LockedError
@@ -39,6 +41,10 @@ _HEADER = 100
 """Bytes of a file's start that count as its state: SQLite's change counter and the log's salt lie in them."""
 
 _MAGIC = b"SQLite format 3\x00"
+_JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
+_LONGEST_PATH = 1 << 16
+_SUPER_JOURNAL_TAIL = 16
+"""Bytes of a super-journal record after its name: length of the name, checksum, magic."""
 
 
 class SnapshotError(TapError):
@@ -86,6 +92,7 @@ def take(live: Path, folder: Path, *, sleep: Callable[[float], None] = time.slee
         if not still:
             continue
         sha256, size = _described(str(live), copy)
+        _detach_super_journal(copy, lambda name: live.with_name(name).exists())
         whole = folder / "whole.sqlite"
         fault = _make_whole(copy, whole)
         if not fault:
@@ -129,6 +136,8 @@ def take_member(member: Member, folder: Path) -> Snapshot:
         raise LockedError(
             f"{member.path} changes while it is read. Close the browser, or name the profile in the setting 'profiles'."
         )
+    folder_name = PurePosixPath(member.name).parent
+    _detach_super_journal(copy, lambda name: str(folder_name / name) in beside)
     whole = folder / "whole.sqlite"
     if fault := _make_whole(copy, whole):
         raise _damaged(member.path, fault)
@@ -183,6 +192,50 @@ def _described(name: str, copy: Path) -> tuple[str, int]:
             f"{name} is no SQLite database, or encrypted. Name the file of a browser's history."
         )
     return digest, size
+
+
+def _detach_super_journal(copy: Path, exists: Callable[[str], bool]) -> None:
+    """Take the name of a super-journal out of the journal of *copy*, before SQLite sees it.
+
+    A transaction over several databases ends each journal with the path of a super-journal, whose removal is the commit.
+    SQLite opens, and in the end deletes, whatever file that path names, so the path of a copy must not reach it. As SQLite
+    puts the super-journal beside the database, *exists* decides what SQLite would decide: if it is still there, the
+    transaction was not committed and is rolled back; if not, it was, and the journal is ignored.
+
+    Source: SQLite's pager.c (3.46), readSuperJournal, writeSuperJournal and pager_playback.
+
+    Args:
+        copy: The copied database; its journal is beside it.
+        exists: Tells whether a file with the given name is beside the original.
+    """
+    journal = copy.with_name(copy.name + "-journal")
+    if not journal.exists():
+        return
+    with journal.open("r+b") as file:
+        while name := _super_journal(file):
+            length, text = name
+            file.truncate(file.seek(0, 2) - length)
+            if text and not exists(text):
+                file.truncate(0)
+
+
+def _super_journal(file: IO[bytes]) -> tuple[int, str] | None:
+    """Return the length and the last component of the super-journal that ends a journal; None if nothing ends it so."""
+    size = file.seek(0, 2)
+    if size < len(_JOURNAL_MAGIC):
+        return None
+    file.seek(-len(_JOURNAL_MAGIC), 2)
+    if file.read() != _JOURNAL_MAGIC:
+        return None
+    if size < _SUPER_JOURNAL_TAIL:
+        return len(_JOURNAL_MAGIC), ""
+    file.seek(-_SUPER_JOURNAL_TAIL, 2)
+    length = int.from_bytes(file.read(4))
+    if length + _SUPER_JOURNAL_TAIL > size or length > _LONGEST_PATH:
+        return len(_JOURNAL_MAGIC), ""
+    file.seek(-_SUPER_JOURNAL_TAIL - length, 2)
+    name = file.read(length).decode(errors="surrogateescape")
+    return length + _SUPER_JOURNAL_TAIL, re.split(r"[/\\]", name)[-1].partition("\0")[0]
 
 
 def _make_whole(copy: Path, whole: Path) -> str:
