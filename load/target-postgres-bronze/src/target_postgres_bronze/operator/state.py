@@ -98,9 +98,14 @@ def database_file(root: Path, variables: Mapping[str, str]) -> Path | None:
 
 
 def save(state: Path, copy: Path) -> None:
-    """Copy *state* as SQLite does it, whole even while somebody writes."""
+    """Copy Meltano's database *state* by SQLite's backup API, which is consistent while others write."""
     with closing(sqlite3.connect(state)) as source, closing(sqlite3.connect(copy)) as destination:
         source.backup(destination)
+
+
+def _saved(copy: Path) -> str:
+    """Return the address of a saved database: SQLite then reads that file alone, and follows no journal beside it."""
+    return f"{copy.resolve().as_uri()}?mode=ro&immutable=1"
 
 
 def put_back(copy: Path, state: Path) -> int:
@@ -109,19 +114,15 @@ def put_back(copy: Path, state: Path) -> int:
     Setting a project up makes the file, so that it is there and empty when a backup is restored.
     """
     state.parent.mkdir(parents=True, exist_ok=True)
-    if not state.exists() or state.stat().st_size == 0:
-        save(copy, state)
-        return _count(state)
-    if not _count(copy):
+    with closing(sqlite3.connect(_saved(copy), uri=True)) as source:
+        count: int = source.execute("SELECT count(*) FROM state").fetchone()[0]
+        if not state.exists() or state.stat().st_size == 0:
+            with closing(sqlite3.connect(state)) as destination:
+                source.backup(destination)
+            return count
+    if not count:
         return 0
-    with closing(sqlite3.connect(state)) as connection:
-        connection.execute("ATTACH ? AS saved", [str(copy)])
+    with closing(sqlite3.connect(state.resolve().as_uri(), uri=True)) as connection:
+        connection.execute("ATTACH ? AS saved", [_saved(copy)])
         with connection:
             return connection.execute(MISSING).rowcount
-
-
-def _count(state: Path) -> int:
-    """Return of how many pipelines *state* knows."""
-    with closing(sqlite3.connect(state)) as connection:
-        found: int = connection.execute("SELECT count(*) FROM state").fetchone()[0]
-        return found
