@@ -149,3 +149,37 @@ def test_very_deep_elements_are_kept_as_text(run: Runner) -> None:
     ran = run.on("<Deep>" * 10_000 + "</Deep>" * 10_000, record(1))
     assert values(ran.records()) == ["1"]
     assert len(ran.records("damaged_elements")) == 1
+
+
+def test_damage_is_reported_and_ends_nothing(run: Runner) -> None:
+    ran = run.on(record(1), DAMAGED["attribute twice"])
+    assert ran.statuses() == {"export.xml": "damaged"}
+    assert len(ran.gaps) == 1
+    assert ran.ended == []
+
+
+@pytest.mark.parametrize("layout", ["\n ", ""], ids=["lines", "one line"])
+def test_an_element_that_is_too_large_costs_itself_alone(run: Runner, layout: str) -> None:
+    large = f'<Record type="T" value="{"x" * (40 << 20)}"/>'
+    path = run.folder / "export.xml"
+    elements = [record(1), large, record(2), '<Me HKCharacteristicTypeIdentifierDateOfBirth="1990-01-01"/>']
+    path.write_text(f"<HealthData>{layout}{layout.join(elements)}\n</HealthData>", encoding="utf-8")
+
+    ran = run(path)
+
+    assert values(ran.records()) == ["1", "2"]
+    assert len(ran.records("me")) == 1
+    (provenance,) = ran.provenances("damaged_elements")
+    assert f"{len(large):,}"[:5] in provenance["dead_letter"]
+    assert len(str(ran.records("damaged_elements"))) < 3000
+    assert ran.statuses() == {"export.xml": "damaged"}
+
+
+@pytest.mark.parametrize("cut", range(0, 700, 23))
+def test_a_file_that_is_cut_anywhere_is_reported_once(cut: int, run: Runner) -> None:
+    path = run.folder / "export.xml"
+    content = document(record(1, children=entry("a", "1")), record(2)).rstrip().encode()
+    path.write_bytes(content[: len(content) - 1 - cut])
+    ran = run(path)
+    assert len(ran.gaps) == 1
+    assert "Traceback" not in ran.log

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -182,3 +184,14 @@ def test_a_locked_zip_is_told_and_tried_again(run: Runner) -> None:
 def test_without_a_path_the_tap_says_what_to_do() -> None:
     with pytest.raises(TapError, match=r"Set TAP_APPLE_HEALTH_PATH to one, .* bronze inbox"):
         TapAppleHealth(config={}).sync_all()
+
+
+def test_without_its_date_the_newest_element_tells_which_export_is_newer(run: Runner) -> None:
+    """The newer one was copied first, so that the times of the files are the wrong way round."""
+    for year, copied in ((2022, 1_700_000_000), (2023, 1_600_000_000)):
+        file = run.folder / f"copy-{year}" / "export.xml"
+        file.parent.mkdir()
+        sample = record(year, creationDate=f"{year}-03-01 09:20:00 +0100")
+        file.write_text(re.sub(r"\s*<ExportDate[^>]*>", "", document(sample)), encoding="utf-8")
+        os.utime(file, (copied, copied))
+    assert [record["value"] for record in run(run.folder).records()] == ["2022", "2023"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_apple_health.identity import instant
+from tap_apple_health.identity import identity, instant
 from tap_apple_health.standin import entry, record
 
 if TYPE_CHECKING:
@@ -111,6 +111,67 @@ def test_a_clinical_record_is_known_without_its_folder(run: Runner) -> None:
         "clinical_records"
     )
     assert second == f"{first}#2"
+
+
+ENGLISH = """Name,Ada
+Date of Birth,"Jan 1, 1990"
+Recorded Date,2023-03-04 20:55:07 -0500
+Classification,Sinus Rhythm
+Symptoms,
+Software Version,1.90
+Device,"Watch6,7"
+Sample Rate,512 hertz
+
+
+Lead,Lead I
+Unit,µV
+
+-107.825
+-121.163
+"""
+GERMAN = """Name,Ada
+Geburtstag,"01.01.1990"
+Aufzeichnungsdatum,2023-03-05 02:55:07 +0100
+Klassifizierung,Sinusrhythmus
+Symptome,
+Softwareversion,1.90
+Gerät,"Watch6,7"
+Messrate,512 Hertz
+
+
+Ableitung,Ableitung I
+Einheit,µV
+
+-107,825
+-121,163
+"""
+
+
+def read_ecg_of(run: Runner, text: str) -> list[str]:
+    folder = run.folder / "electrocardiograms"
+    folder.mkdir(exist_ok=True)
+    (folder / "ecg_2023-03-04.csv").write_text(text, encoding="utf-8")
+    return run().names("electrocardiograms")
+
+
+def test_an_ecg_is_the_same_in_every_language_and_as_it_was_in_english(run: Runner) -> None:
+    english = read_ecg_of(run, ENGLISH)
+    # records that were loaded before keep their identity
+    assert english == [identity(b"2023-03-05 01:55:07\x1fWatch6,7")]
+    assert read_ecg_of(run, GERMAN) == english
+    assert read_ecg_of(run, ENGLISH.replace("Watch6,7", "Watch6,8")) != english
+    assert read_ecg_of(run, GERMAN.replace("02:55:07", "02:55:08")) != english
+
+
+def test_an_export_of_ios_8_names_its_sources_otherwise_and_is_valid(run: Runner) -> None:
+    ran = run.on(
+        '<Record type="HKQuantityTypeIdentifierStepCount" source="Phone" unit="count" startDate="20140107104300-0800" '
+        'endDate="20140107104300-0800" value="0"/>'
+    )
+    (sample,) = ran.records()
+    schema = ran.told("SCHEMA", "records")[0]["schema"]
+    assert set(schema["required"]) <= sample.keys() <= schema["properties"].keys()
+    assert sample["startDate"] == "20140107104300-0800"
 
 
 @pytest.mark.parametrize(

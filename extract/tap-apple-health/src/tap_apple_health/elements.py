@@ -95,6 +95,81 @@ def read_elements(piece: bytes) -> tuple[list[Element], bool]:
     return elements, True
 
 
+class OpenElement:
+    """An element that was cut into pieces, until its end arrives.
+
+    Each piece is parsed once. Content that XML forbids is mended for that, as in `read_elements`.
+    """
+
+    def __init__(self) -> None:
+        """Start without a piece."""
+        self._pieces: list[bytes] = []
+        self._depth = 0  # of the elements that are open, the parser's root included
+        self._events = 0
+        self._parser = _parser(self._start, self._end, self._text)
+        self._parser.CommentHandler = self._no_element
+        self._parser.ProcessingInstructionHandler = self._no_element
+        self.size = 0
+        self.is_broken = False
+
+    def _start(self, _name: str, _attributes: dict[str, str]) -> None:
+        self._depth += 1
+        self._events += 1
+        if self._depth > _DEEPEST + 1:
+            raise ElementError(f"elements deeper than {_DEEPEST}")
+
+    def _end(self, _name: str) -> None:
+        self._depth -= 1
+        self._events += 1
+
+    def _text(self, _content: str) -> None:
+        pass
+
+    def _no_element(self, *_content: str) -> None:
+        self._events += 1
+
+    @property
+    def pieces(self) -> list[bytes]:
+        """The pieces, each without the ``<`` that it begins with."""
+        return self._pieces
+
+    @property
+    def content(self) -> bytes:
+        """The pieces as they are in the file, but for white space between them."""
+        return b"<" + b"<".join(self._pieces)
+
+    def add(self, piece: bytes) -> bool:
+        """Add a piece; return whether the element may be complete now.
+
+        Raises:
+            ElementError: It can never become complete.
+        """
+        self._pieces.append(piece)
+        self.size += len(piece) + 1
+        before = self._events
+        try:
+            self._parser.Parse(mend(b"<" + piece), False)  # noqa: FBT003 - the C function takes no keyword
+        except (expat.ExpatError, ElementError):
+            self.is_broken = True
+            raise ElementError("it has no end") from None
+        # while a comment or a quoted text goes on, there are none
+        return self._depth == 1 and self._events > before
+
+
+def _parser(start: Any, end: Any, text: Any) -> expat.XMLParserType:
+    """Return a parser inside a root element ``_``; no document type can follow, so there are no entities to expand."""
+    parser = expat.ParserCreate("UTF-8")
+    parser.buffer_text = True
+    # expat 2.6 reports an end tag later, unless this is switched off
+    if hasattr(parser, "SetReparseDeferralEnabled"):
+        parser.SetReparseDeferralEnabled(False)  # noqa: FBT003 - the C function takes no keyword
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = text
+    parser.Parse(b"<_>", False)  # noqa: FBT003 - the C function takes no keyword
+    return parser
+
+
 def parse(piece: bytes) -> list[Element]:
     """Read the elements that *piece* consists of.
 
@@ -117,15 +192,9 @@ def parse(piece: bytes) -> list[Element]:
     def text(content: str) -> None:
         stack[-1].text += content
 
-    parser = expat.ParserCreate("UTF-8")
-    parser.buffer_text = True
-    parser.StartElementHandler = start
-    parser.EndElementHandler = end
-    parser.CharacterDataHandler = text
     try:
-        # No document type can come in, so there are no entities to expand.
-        parser.Parse(b"<_>", False)  # noqa: FBT003 - the C function takes no keyword
-        parser.Parse(piece, False)  # noqa: FBT003
+        parser = _parser(start, end, text)
+        parser.Parse(piece, False)  # noqa: FBT003 - the C function takes no keyword
         parser.Parse(b"</_>", True)  # noqa: FBT003
     except expat.ExpatError as error:
         raise ElementError(expat.ErrorString(error.code) or "no XML") from None

@@ -10,18 +10,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from tap_apple_health.elements import Element, ElementError, read_elements
+from tap_apple_health.elements import Element, ElementError, OpenElement, read_elements
 from tap_apple_health.fast import FastRecords
 from tap_apple_health.identity import identity
 from tap_apple_health.kinds import DAMAGED, EXPORT_DATE, found_in
-from tap_apple_health.pieces import END, Head, blocks, name_of, pieces_of, read_head
+from tap_apple_health.pieces import END, MAX_PIECE_BYTES, Head, Oversized, blocks, pieces_of, read_head
 from tap_kit.export import Found, Lines, Member, MemberError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-_LARGEST_OPEN = 4 << 20
-"""Bytes of an element whose end is looked for in a file where the layout does not show it."""
 
 
 def read_health(member: Member) -> Iterator[Found | Lines]:
@@ -32,7 +29,7 @@ def read_health(member: Member) -> Iterator[Found | Lines]:
     """
     chunks = member.chunks()
     head, rest = read_head(chunks, member.path)
-    yield from HealthReader(member, head).read(blocks(head, rest, chunks, member.path))
+    yield from HealthReader(member, head).read(blocks(head, rest, chunks))
 
 
 class HealthReader:
@@ -44,20 +41,25 @@ class HealthReader:
         self._head = head
         self._fast = FastRecords(member)
         self._found: list[Found] = []
-        self._open: list[bytes] = []
+        self._open: OpenElement | None = None
+        self._damaged = 0
         self._numbers: Counter[tuple[str, str]] = Counter()
         self._counts: Counter[str] = Counter()
         self._export_dates: list[dict[str, Any]] = []
         self._ordinal = 0
 
-    def read(self, content: Iterator[bytes]) -> Iterator[Found | Lines]:
+    def read(self, content: Iterator[bytes | Oversized]) -> Iterator[Found | Lines]:
         """Yield what the blocks of *content* hold, and at the end what the export says of itself."""
         damage: MemberError | None = None
         block = b""
         try:
             for following in content:
                 yield from self._read_block(block)
-                block = following
+                block = b""
+                if isinstance(following, Oversized):
+                    self._keep_oversized(following)
+                else:
+                    block = following
         except MemberError as error:
             damage = error
         body, end, _after = block.rpartition(END)
@@ -69,6 +71,11 @@ class HealthReader:
             raise damage
         if not end:
             raise MemberError(f"{self._member.path}: ends in the middle. Make the export anew if you can.")
+        if self._damaged:
+            raise MemberError(
+                f"{self._member.path}: {self._damaged} elements are damaged; they are in the stream {DAMAGED} or are dead letters, and "
+                "everything else was read. Make the export again if you can."
+            )
 
     def _read_block(self, block: bytes) -> Iterator[Found | Lines]:
         """Yield what a block holds."""
@@ -101,10 +108,7 @@ class HealthReader:
         try:
             elements, mended = read_elements(b"<" + piece)
         except ElementError as error:
-            if self._may_go_on(piece):
-                self._open = [piece]
-            else:
-                self._keep_damaged(piece, str(error))
+            self._begin_open(piece, str(error))
             return
         for element in elements:
             self._take_element(element, mended=mended)
@@ -129,6 +133,7 @@ class HealthReader:
         """Keep what cannot be read, as text."""
         self._ordinal += 1
         self._counts[DAMAGED] += 1
+        self._damaged += 1
         piece = piece.rstrip()
         text = (b"<" + piece).decode("utf-8", "surrogateescape")
         raw_id = identity(piece)
@@ -136,37 +141,70 @@ class HealthReader:
             Found(DAMAGED, {"text": text, "reason": reason}, {"raw_id": raw_id, "ordinal": self._ordinal})
         )
 
-    # Elements that the layout does not keep together
+    def _keep_oversized(self, piece: Oversized) -> None:
+        """Report an element that is too large for a message, as a dead letter that says where it is."""
+        self._close_open()
+        self._ordinal += 1
+        self._counts[DAMAGED] += 1
+        self._damaged += 1
+        payload = {
+            "text": piece.beginning.decode("utf-8", "surrogateescape"),
+            "bytes": piece.size,
+            "sha256": piece.sha256,
+        }
+        reason = f"an element of {piece.size:,} bytes is larger than the {MAX_PIECE_BYTES:,} that are read"
+        provenance = {"raw_id": piece.sha256, "ordinal": self._ordinal, "dead_letter": reason}
+        self._found.append(Found(DAMAGED, payload, provenance))
 
-    def _may_go_on(self, piece: bytes) -> bool:
-        """Tell whether the rest of an element may stand in the next pieces: where the layout has no indentation."""
-        is_ended = b"</" + name_of(piece) + b">" in piece or piece.rstrip().endswith(b"/>")
-        return not self._head.is_indented and not is_ended
+    # Elements that are cut into pieces, since their layout is unusual
+
+    def _begin_open(self, piece: bytes, reason: str) -> None:
+        """Wait for the end of the element that *piece* begins, if it may have one; otherwise *piece* is damaged."""
+        element = OpenElement()
+        try:
+            element.add(piece)
+        except ElementError:
+            self._keep_damaged(piece, reason)
+        else:
+            self._open = element
 
     def _gone_on(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """Yield the element that is open, once its end has come; it may come in a later block."""
+        """Yield the element that is open, without its ``<``, once its end has come; it may come in a later block."""
         while self._open:
             piece = next(pieces, None)
             if piece is None:
                 return
-            self._open.append(piece)
-            if b"</" + name_of(self._open[0]) + b">" in piece:
-                whole = b"<".join(self._open)
-                self._open = []
-                yield whole
-            elif sum(map(len, self._open)) > _LARGEST_OPEN:
+            try:
+                is_complete = self._open.add(piece)
+            except ElementError:
+                is_complete = True  # perhaps it can be mended as a whole
+            if is_complete and self._is_readable(self._open):
+                content = self._open.content[1:]
+                self._open = None
+                yield content
+            elif self._open.is_broken or self._open.size > MAX_PIECE_BYTES:
                 self._close_open()
 
+    @staticmethod
+    def _is_readable(element: OpenElement) -> bool:
+        try:
+            read_elements(element.content)
+        except ElementError:
+            return False
+        return True
+
     def _close_open(self) -> None:
-        """Give up waiting for an end: what began stays damaged, the pieces after it are read on their own."""
-        first, *others = self._open or [b""]
-        self._open = []
-        if first:
-            self._keep_damaged(first, "it has no end")
+        """Stop waiting for an end: the piece that began is damaged, the pieces after it are read on their own."""
+        if self._open is None:
+            return
+        first, *others = self._open.pieces
+        self._open = None
+        self._keep_damaged(first, "it has no end")
         for piece in others:
             self._read_exactly(piece)
             if self._open:
-                self._keep_damaged(self._open.pop(), "it has no end")
+                self._keep_damaged(self._open.pieces[0], "it has no end")
+                self._open = None
 
     # The export itself
 

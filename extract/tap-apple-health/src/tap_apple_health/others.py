@@ -24,6 +24,7 @@ _LISTS = frozenset({"trk", "trkseg", "trkpt", "rte", "rtept", "wpt", "link"})
 _PROLOGUE = re.compile(rb"\A\s*(?:<\?xml[^>]*\?>)?\s*(?:<!--.*?-->\s*)*", re.DOTALL)
 _DOCTYPE = re.compile(rb"<!DOCTYPE", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?")
+_MODEL = re.compile(r"[A-Za-z]+\d+,\d+")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}")
 
 
@@ -112,8 +113,13 @@ def _first_value(lines: list[str]) -> int:
 
 
 def _stable(head: list[list[str]]) -> list[str]:
-    """Return what of the head says which device it was: the line that follows that of the software's version."""
-    return [",".join(row[1:]) for row in head if row[0].strip().casefold() == "device"]
+    """Return what of the head identifies the device, whatever language the head is in: the model, such as ``Watch6,7``.
+
+    The line is found by the form of its value; in an English head also by its name.
+    """
+    values = [(row[0].strip().casefold(), ",".join(row[1:])) for row in head]
+    models = [value for _, value in values if _MODEL.fullmatch(value)]
+    return models[:1] or [value for name, value in values if name == "device"][:1]
 
 
 def read_clinical_resource(member: Member) -> Iterator[Found]:

@@ -1,8 +1,8 @@
 """Cuts the export into its head and the pieces that the children of its root are.
 
-Knowledge of the layout: a child of the root starts on a line of its own, all with the same indentation, those inside it
-with a deeper one (seen in exports of all versions; files that an editor has formatted anew have other widths). The
-document type before the root is kept as text and never parsed: that of version 12 is broken, and what is not parsed
+Knowledge of the layout: a child of the root usually starts on a line of its own, all with the same indentation, those inside
+it with a deeper one. Where that is not so, a piece is a part of an element, which `tap_apple_health.elements.OpenElement`
+puts together. The document type before the root is kept as text and never parsed: that of version 12 is broken, and what is not parsed
 declares no entities.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from tap_kit.export import MemberError
@@ -19,11 +20,15 @@ if TYPE_CHECKING:
 
 _ROOT = re.compile(rb"<HealthData((?:\s[^>]*)?)>")
 _START = re.compile(rb"\n([ \t]*)<[A-Za-z]")
-_NAME = re.compile(rb"[^\s/>\"<=]+")
 _STARTS_LINE = re.compile(rb"\s*\n\s*<[A-Za-z]")
 _LOOKED_AT = 1 << 16
 _LARGEST_HEAD = 1 << 20
-_LARGEST_PIECE = 64 << 20
+MAX_PIECE_BYTES = 16 << 20
+"""Of an element. Its JSON has to fit into one message, for which Meltano allows 50 MiB."""
+_KEPT_BYTES = 1000
+"""Of the beginning of an element that is too large."""
+_LONGEST_TAG = 1 << 10
+"""Bytes that are searched again with the next chunk: longer than a separator or a name."""
 END = b"</HealthData>"
 """The root's end tag."""
 _TAGS = rb"(?=<(?:ExportDate|Me|Record|Correlation|Workout|ActivitySummary|ClinicalRecord|Audiogram|VisionPrescription)[\s/>])"
@@ -45,16 +50,20 @@ class Head:
     attributes: bytes
     separator: bytes
 
-    @property
-    def is_indented(self) -> bool:
-        """Whether the layout shows where a child of the root ends."""
-        return len(self.separator) > len(b"\n<")
 
+@dataclass(slots=True)
+class Oversized:
+    """A piece that is too large to be read: where it is, and what identifies it.
 
-def name_of(piece: bytes) -> bytes:
-    """Return the name of the element that *piece* begins with."""
-    match = _NAME.match(piece)
-    return match[0] if match else b""
+    Attributes:
+        beginning: Its first bytes.
+        size: All of its bytes.
+        sha256: Digest of all of them, hexadecimal.
+    """
+
+    beginning: bytes
+    size: int
+    sha256: str
 
 
 def read_head(chunks: Iterator[bytes], path: str) -> tuple[Head, bytes]:
@@ -86,48 +95,117 @@ def read_head(chunks: Iterator[bytes], path: str) -> tuple[Head, bytes]:
     return Head(buffer[: match.start()], match[1], separator), rest
 
 
-def blocks(head: Head, rest: bytes, chunks: Iterable[bytes], path: str) -> Iterator[bytes]:
+def blocks(
+    head: Head, rest: bytes, chunks: Iterable[bytes], max_piece_bytes: int = MAX_PIECE_BYTES
+) -> Iterator[bytes | Oversized]:
     """Yield the content in blocks that end between two pieces, the last one with the root's end tag.
 
-    Line ends are line feeds, and the end tag of a child stands right behind its content.
+    Line ends are line feeds, and the end tag of a child follows its content immediately.
+
+    Args:
+        head: Of the file.
+        rest: What was read of the content already.
+        chunks: The rest of the content.
+        max_piece_bytes: A larger piece is skipped, and an `Oversized` yielded in its place.
 
     Raises:
-        MemberError: A piece has no end within 64 MiB; or what *chunks* raises, after what came before.
+        MemberError: What *chunks* raises, after what came before.
     """
-    closing = head.separator + b"/"
+    cutter = _Cutter(head, rest, max_piece_bytes)
     damage: MemberError | None = None
-    source = iter(chunks)
-    while damage is None:
-        try:
-            chunk = next(source, b"")
-        except MemberError as error:
-            chunk, damage = b"", error
-        if not chunk:
-            break
-        rest += chunk
-        if b"\r" in rest:
-            rest = rest.replace(b"\r\n", b"\n")
-        if head.separator:
-            rest = rest.replace(closing, b"</")
-            cut = rest.rfind(head.separator, 0, len(rest) - 1)
-        else:
-            cut = _last_start(rest)
-        if cut > 0:
-            yield rest[:cut]
-            rest = rest[cut:]
-        elif len(rest) > _LARGEST_PIECE:
-            raise MemberError(f"{path}: an element of more than {_LARGEST_PIECE >> 20} MiB. Not read on.")
-    yield rest.replace(closing, b"</") if head.separator else rest
+    try:
+        for chunk in chunks:
+            yield from cutter.add(chunk)
+    except MemberError as error:
+        damage = error
+    yield from cutter.finish()
     if damage is not None:
         raise damage
 
 
-def _last_start(content: bytes) -> int:
-    return max((match.start() for match in _LOOSE.finditer(content)), default=0)
+class _Cutter:
+    """What `blocks` remembers between two chunks."""
+
+    def __init__(self, head: Head, rest: bytes, max_piece_bytes: int) -> None:
+        self._separator = head.separator
+        self._closing = head.separator + b"/"
+        self._rest = rest
+        self._searched = 0
+        self._max_piece_bytes = max_piece_bytes
+        self._skipped: _Skipped | None = None
+
+    def add(self, chunk: bytes) -> Iterator[bytes | Oversized]:
+        self._rest += chunk
+        if b"\r" in self._rest:
+            self._rest = self._rest.replace(b"\r\n", b"\n")
+        if self._separator:
+            self._rest = self._rest.replace(self._closing, b"</")
+        if self._skipped is not None:
+            yield from self._skip()
+        if self._skipped is None and (cut := self._last_start()) > 0:
+            yield self._rest[:cut]
+            self._rest = self._rest[cut:]
+        self._searched = max(0, len(self._rest) - _LONGEST_TAG)
+        if self._skipped is None and len(self._rest) > self._max_piece_bytes:
+            self._skipped = _Skipped()
+            yield from self._skip()
+
+    def finish(self) -> Iterator[bytes | Oversized]:
+        if self._skipped is not None:
+            body, end, after = self._rest.rpartition(END)
+            yield self._skipped.finish(body if end else self._rest)
+            self._rest = end + after
+        yield self._rest.replace(self._closing, b"</") if self._separator else self._rest
+
+    def _skip(self) -> Iterator[Oversized]:
+        """Skip what belongs to the oversized piece; what may begin the next one stays."""
+        skipped = self._skipped
+        assert skipped is not None  # noqa: S101 - only called then
+        end = self._first_start()
+        if end >= 0:
+            yield skipped.finish(self._rest[:end])
+            self._skipped = None
+            self._rest = self._rest[end:]
+        else:
+            skipped.add(self._rest[:-_LONGEST_TAG])
+            self._rest = self._rest[-_LONGEST_TAG:]
+        self._searched = 0
+
+    def _first_start(self) -> int:
+        """Return where the next piece begins; -1 if none does. The first byte begins the piece that is being read."""
+        if self._separator:
+            return self._rest.find(self._separator, 1)
+        match = _LOOSE.search(self._rest, 1)
+        return match.start() if match else -1
+
+    def _last_start(self) -> int:
+        """Return where the last piece begins; 0 or less if no other begins than the one that is being read."""
+        if self._separator:
+            return self._rest.rfind(self._separator, 0, len(self._rest) - 1)
+        return max((match.start() for match in _LOOSE.finditer(self._rest, self._searched)), default=0)
+
+
+class _Skipped:
+    """The part of an oversized piece that was read so far."""
+
+    def __init__(self) -> None:
+        self._beginning = b""
+        self._size = 0
+        self._digest = sha256()
+
+    def add(self, content: bytes) -> None:
+        self._beginning = (self._beginning + content[:_KEPT_BYTES])[:_KEPT_BYTES]
+        self._size += len(content)
+        self._digest.update(content)
+
+    def finish(self, content: bytes) -> Oversized:
+        self.add(content)
+        return Oversized(self._beginning, self._size, self._digest.hexdigest())
 
 
 def pieces_of(block: bytes, separator: bytes) -> list[bytes]:
     """Cut a block into pieces, each without the ``<`` that it starts with."""
     if separator:
-        return block.split(separator)
-    return [piece[1:] for piece in _LOOSE.split(block) if piece.strip()]
+        return block.removeprefix(separator).split(separator)
+    pieces = (piece.lstrip() for piece in _LOOSE.split(block))
+    return [piece.removeprefix(b"<") for piece in pieces if piece]

@@ -17,6 +17,7 @@ _DATES = ("/startDate", "/endDate", "/creationDate")
 
 _SAMPLE = {
     "sourceName": "Device or app that wrote it; the name that it has on the day of the export.",
+    "source": "As sourceName, in exports of iOS 8.",
     "sourceVersion": "Version of the app or system.",
     "device": "Print of the device; the hexadecimal number is a memory address and differs each time.",
     "creationDate": "When it entered the store.",
@@ -78,7 +79,7 @@ class Records(ExportStream):
     volatile = ("/device", *_DATES)
     absence = "full"
     schema: ClassVar[dict[str, Any]] = _schema(
-        required=("type", "sourceName", "startDate", "endDate"),
+        required=("type", "startDate", "endDate"),
         type="What was measured, such as HKQuantityTypeIdentifierHeartRate.",
         unit="Unit of the value, as the owner has set it.",
         value="Decimal text, or the name of a category.",
@@ -95,7 +96,7 @@ class Correlations(ExportStream):
     volatile = ("/device", *_DATES, *(f"/Record/*{pointer}" for pointer in ("/device", *_DATES)))
     absence = "full"
     schema: ClassVar[dict[str, Any]] = _schema(
-        required=("type", "sourceName", "startDate", "endDate"),
+        required=("type", "startDate", "endDate"),
         type="",
         **_SAMPLE,
         children=("MetadataEntry", "Record"),
@@ -172,7 +173,7 @@ class Audiograms(ExportStream):
     volatile = ("/device", *_DATES)
     absence = "full"
     schema: ClassVar[dict[str, Any]] = _schema(
-        required=("type", "sourceName", "startDate", "endDate"),
+        required=("type", "startDate", "endDate"),
         type="",
         **_SAMPLE,
         children=("MetadataEntry", "SensitivityPoint"),

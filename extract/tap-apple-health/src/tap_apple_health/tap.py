@@ -13,7 +13,7 @@ from tap_apple_health import streams
 from tap_apple_health.health_xml import read_health
 from tap_apple_health.identity import VERSION, instant
 from tap_apple_health.others import read_clinical_resource, read_ecg, read_route
-from tap_kit.export import EXPORT_SETTINGS, Export, ExportTap, Files, LockedError, Member, Rule
+from tap_kit.export import EXPORT_SETTINGS, Export, ExportTap, Files, LockedError, Member, MemberError, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _MAIN = rb"<!DOCTYPE HealthData|<HealthData[\s>]"
 _UTF8 = "UTF-8"
 _CDA = rb"<ClinicalDocument[\s>]"
+_CREATION_DATE = re.compile(rb'\screationDate="(\d[^"]{13,24})"')
+_LONGEST_DATE = 64
+_GPX = rb"Apple Health Export"
 _EXPORT_DATE = re.compile(rb'<ExportDate\s+value="([^"]*)"')
 
 
@@ -38,7 +41,8 @@ class TapAppleHealth(ExportTap):
         Rule(r"[^/]*\.xml", None, "the same measurements once more, as HL7 CDA", content=_CDA),
         Rule(r"[^/]*_cda\.xml", None, "the same measurements once more, as HL7 CDA"),
         Rule(r"workout-routes/[^/]*\.gpx", read_route, encoding=_UTF8),
-        Rule(r"electrocardiograms/[^/]*\.csv", read_ecg, encoding=_UTF8),
+        Rule(r"route_[^/]*\.gpx", read_route, content=_GPX, encoding=_UTF8),
+        Rule(r"electrocardiograms/[^/]*\.csv|ecg_\d{4}-\d\d-\d\d[^/]*\.csv", read_ecg, encoding=_UTF8),
         Rule(r"clinical-records/[^/]*\.json", read_clinical_resource, encoding=_UTF8),
     )
 
@@ -59,12 +63,17 @@ class TapAppleHealth(ExportTap):
 
     @override
     def moment_of(self, export: Export) -> str:
-        """Tell when the phone made it, in UTC; without a main file, the date of the newest member."""
+        """Return when the phone made it, in UTC.
+
+        A main file without that date was made after its newest element was stored. Without a main file the date of the newest
+        member counts.
+        """
         for member in export.members:
             if self._is_main(member):
-                head = member.head(1 << 18)
-                if match := _EXPORT_DATE.search(head):
+                if match := _EXPORT_DATE.search(member.head(1 << 18)):
                     return instant(match[1]).decode("utf-8", "replace")
+                if newest := _newest_element(member):
+                    return newest
         return super().moment_of(export).replace("T", " ")
 
     def _is_main(self, member: Member) -> bool:
@@ -92,6 +101,16 @@ class TapAppleHealth(ExportTap):
             streams.WorkoutRoutes(self),
             streams.Workouts(self),
         ]
+
+
+def _newest_element(member: Member) -> str:
+    """Return the latest ``creationDate`` in a main file, in UTC; it is read to its end for that. Empty if there is none."""
+    newest, rest = b"", b""
+    with suppress(MemberError), member.open() as file:
+        while chunk := file.read(1 << 20):
+            rest = rest[-_LONGEST_DATE:] + chunk
+            newest = max([newest, *map(instant, set(_CREATION_DATE.findall(rest)))])
+    return newest.decode("utf-8", "replace")
 
 
 def _folder(member: Member) -> str:
