@@ -315,7 +315,7 @@ def test_a_damaged_original_gives_what_it_holds_and_is_accounted_for(runner: Run
     assert [r for r in outcome.records("fit_messages") if r["file_sha256"] == digest]
     damaged = [record for record in outcome.records("_files") if record["status"] == "damaged"]
     assert [record["sha256"] for record in damaged] == [digest]
-    assert "damaged after" in damaged[0]["reason"]
+    assert "messages were read" in damaged[0]["reason"]
     assert [record["file_sha256"] for record in outcome.records("fit_remains")] == [digest]
     assert f"of the {len(content)} bytes of this FIT file" in outcome.told("fit_remains")[0]["dead_letter"]
     assert any(base64.b64decode(r["content"]) == content for r in outcome.records("activity_files"))

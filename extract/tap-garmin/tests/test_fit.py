@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import struct
+import tracemalloc
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_garmin import fit_layout
 from tap_garmin.fit import decode, moments, plain, remains
 from tap_garmin.standin.fitmaker import (
     BYTE,
@@ -20,6 +23,9 @@ from tap_garmin.standin.fitmaker import (
     activity_fit,
     seconds,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 START = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 BEGIN = seconds(START)
@@ -342,3 +348,135 @@ def test_bytes_and_numbers_that_json_lacks_become_what_json_has() -> None:
         [1, 2],
         "2026-03-01T08:00:00Z",
     ]
+
+
+# What the decoders leave out
+
+
+def packed(*messages: bytes) -> bytes:
+    """Make a file of messages, with header and checksum."""
+    body = b"".join(messages)
+    header = bytes([12, 0x20]) + (2132).to_bytes(2, "little") + len(body).to_bytes(4, "little") + b".FIT"
+    return header + body + fit_layout.checksum(header + body).to_bytes(2, "little")
+
+
+def defined(
+    local: int,
+    number: int,
+    fields: list[tuple[int, int, int]],
+    developer: Sequence[tuple[int, int, int]] = (),
+) -> bytes:
+    """Make a definition message; fields are number, size, and base type or developer data index."""
+    head = bytes([0x40 | (0x20 if developer else 0) | local, 0, 0]) + number.to_bytes(2, "little")
+    lists = [fields, developer] if developer else [fields]
+    return head + b"".join(bytes([len(items)]) + b"".join(map(bytes, items)) for items in lists)
+
+
+FILE_ID = defined(0, 0, [(0, 1, 0)]) + b"\x00\x04"
+APPLICATION = defined(1, 207, [(3, 1, 2)]) + b"\x01\x00"
+FLOAT, TEXT = 136, 7
+
+
+def description(base_type: int) -> bytes:
+    """Describe developer field 5 of application 0 as *Charge*."""
+    return (
+        defined(2, 206, [(0, 1, 2), (1, 1, 2), (2, 1, 2), (3, 7, 7)])
+        + bytes([2, 0, 5, base_type])
+        + b"Charge\0"
+    )
+
+
+def sample(value: bytes) -> bytes:
+    """Make a record with a heart rate and the developer field 5."""
+    return defined(3, 20, [(3, 1, 2)], [(5, len(value), 0)]) + bytes([3, 61]) + value
+
+
+HALF = struct.pack("<f", 0.5)
+ORDERS = {
+    "as it should be": (FILE_ID, APPLICATION, description(FLOAT), sample(HALF)),
+    "no application": (FILE_ID, description(FLOAT), sample(HALF)),
+    "application after the description": (FILE_ID, description(FLOAT), APPLICATION, sample(HALF)),
+    "everything after the value": (FILE_ID, sample(HALF), description(FLOAT), APPLICATION),
+}
+
+
+@pytest.mark.parametrize("messages", ORDERS.values(), ids=ORDERS)
+def test_a_developer_field_has_its_value_whatever_the_order(messages: tuple[bytes, ...]) -> None:
+    decoded = decode(packed(*messages))
+    assert not decoded.problems
+    [(field,)] = [record["developer_fields"] for record in decoded.records if record["message_number"] == 20]
+    assert (field["name"], field["value"]) == ("Charge", 0.5)
+    assert (field["developer_data_index"], field["field_definition_number"]) == (0, 5)
+
+
+def test_a_developer_field_without_a_description_has_its_bytes() -> None:
+    record = decode(packed(FILE_ID, sample(HALF))).records[-1]
+    assert record["developer_fields"] == [
+        {"developer_data_index": 0, "field_definition_number": 5, "value": list(HALF)}
+    ]
+
+
+def test_bytes_of_a_text_that_are_not_utf_8_are_kept() -> None:
+    odd = b"a\xff\xe9b\0\0"
+    record = decode(packed(FILE_ID, APPLICATION, description(TEXT), sample(odd))).records[-1]
+    assert record["developer_fields"][0]["raw"] == list(odd)
+    device = defined(4, 23, [(27, len(odd), TEXT)]) + b"\x04" + odd
+    assert decode(packed(FILE_ID, device)).records[-1]["raw"]["27"] == list(odd)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        defined(3, 20, [(3, 1, UINT8)], [(5, 0, 0)]) + b"\x03\x3d",
+        defined(3, 20, [(3, 1, UINT8), (4, 0, UINT8)]) + b"\x03\x3d",
+        defined(3, 20, [(3, 1, UINT8), (253, 3, 134)]) + b"\x03\x3d\1\2\3",
+        defined(3, 20, [(3, 1, UINT8), (99, 2, 0x1E)]) + b"\x03\x3d\1\2",
+        defined(3, 0xFF11, [(3, 1, UINT8)]) + b"\x03\x3d",
+        defined(3, 20, [(3, 1, UINT8)]) + b"\xe5\x3d",
+        defined(3, 20, []) + b"\x03",
+    ],
+    ids=[
+        "empty developer field",
+        "empty field",
+        "odd size",
+        "unknown type",
+        "unknown kind",
+        "compressed time",
+        "no fields",
+    ],
+)
+def test_an_unusual_message_costs_no_other(message: bytes) -> None:
+    content = packed(FILE_ID, message, FILE_ID, defined(3, 20, [(3, 1, UINT8)]) + b"\x03\x48")
+    decoded = decode(content)
+    assert [record["message_number"] for record in decoded.records][0::2] == [0, 0]
+    assert len(decoded.records) == 4
+    assert decoded.records[-1]["fields"] in ({"heart_rate": 72}, {"3": 72})
+    assert remains(decoded, content) is None
+
+
+def test_a_file_with_an_empty_developer_field_and_a_wrong_checksum_says_so() -> None:
+    content = packed(FILE_ID, defined(3, 20, [(3, 1, UINT8)], [(5, 0, 0)]) + b"\x03\x3d")
+    assert not decode(content).problems
+    damaged_content = content[:-1] + bytes([content[-1] ^ 0xFF])
+    assert any("CRC" in problem for problem in decode(damaged_content).problems)
+
+
+def test_a_file_with_too_many_messages_is_kept_and_not_decoded() -> None:
+    content = packed(defined(0, 20, []), b"\0" * 3_000_000)
+    tracemalloc.start()
+    decoded = decode(content)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 150_000_000
+    assert not decoded.records
+    rest = remains(decoded, content)
+    assert rest is not None
+    assert base64.b64decode(rest["content"]) == content
+
+
+def test_a_rest_that_is_too_large_for_a_message_is_kept_by_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tap_garmin.fit.MAX_REST_BYTES", 10)
+    content = packed(FILE_ID)[:-4] + b"\x0f" * 40
+    rest = remains(decode(content), content)
+    assert rest is not None
+    assert (rest["content"], len(rest["file_sha256"])) == ("", 64)

@@ -20,6 +20,7 @@ from importlib.metadata import version
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from tap_garmin import fit_layout
 from tap_garmin.fit_header import mended
 
 if TYPE_CHECKING:
@@ -30,6 +31,16 @@ EPOCH = datetime(1989, 12, 31, tzinfo=UTC)
 
 _LOWEST_MOMENT = 0x10000000
 """Below it a FIT timestamp counts seconds since the device was switched on."""
+
+MAX_FIELDS = 5_000_000
+"""Of a file, a message counting as eight more: the records of one file are in memory at the same time. A record a second with twenty
+fields reaches it after 50 hours."""
+
+MAX_REST_BYTES = 30_000_000
+"""Bytes of a file that are kept in one message; Meltano allows 50 MiB for its line, and base64 adds a third."""
+
+_FIELD_DESCRIPTION = 206
+_STRING = 7
 
 _TIMESTAMP = "253"
 """Number of the timestamp's field, in messages of all kinds."""
@@ -72,46 +83,158 @@ class Decoded:
 
 
 def decode(content: bytes) -> Decoded:
-    """Decode a file; whatever is wrong with it is told in ``problems``, and what can be read is read.
+    """Decode a file; whatever is wrong with it is listed in ``problems``, and what can be read is read.
 
     A record has ``file_sha256``, ``position`` (place among the file's messages, from 0), ``message`` (name, or the
     number of an unknown kind), ``message_number``, ``fields`` (decoded values; moments in ISO 8601, UTC; positions in
     semicircles), ``raw`` (as stored, where decoding changed the value), ``units``, and ``developer_fields``.
     """
+    sha256 = hashlib.sha256(content).hexdigest()
+    try:
+        layout = fit_layout.read_layout(content, MAX_FIELDS)
+        decoded = _decode_with_sdk(content, sha256, layout)
+        if any("CRC" in problem for problem in decoded.problems) and (whole := mended(content)):
+            whole_layout = fit_layout.read_layout(whole, MAX_FIELDS)
+            more = _decode_with_sdk(whole, sha256, whole_layout)
+            if len(more.records) > len(decoded.records):
+                more.problems = ["its header tells of less than there is", *decoded.problems]
+                content, layout, decoded = whole, whole_layout, more
+    except fit_layout.TooManyMessagesError:
+        return Decoded(
+            sha256, "none", problems=[f"it has more messages than the limit ({MAX_FIELDS:,} fields)"]
+        )
+    if decoded.is_cut and len(decoded.records) < len(layout.messages):
+        other = _decode_otherwise(content)
+        if len(other.records) > len(decoded.records):
+            decoded = other
+    _complete(decoded, content, layout)
+    if not decoded.records and not decoded.problems:
+        decoded.problems.append("no message in it")
+    return decoded
+
+
+def _decode_with_sdk(content: bytes, sha256: str, layout: fit_layout.Layout) -> Decoded:
     from tap_garmin import fit_sdk  # noqa: PLC0415 - the profile takes a third of a second to load
 
-    sha256 = hashlib.sha256(content).hexdigest()
-    found = fit_sdk.read(content)
-    decoded = Decoded(sha256, f"garmin-fit-sdk {version('garmin-fit-sdk')}", problems=found.problems)
-    if decoded.is_cut and any("CRC" in problem for problem in found.problems) and (whole := mended(content)):
-        more = fit_sdk.read(whole)
-        if len(more.records) > len(found.records):
-            found = more
-            decoded.problems.insert(0, "its header tells of less than there is")
-    decoded.end = found.end
+    source = fit_layout.without_empty_fields(content, layout)
+    found = fit_sdk.read(source)
+    decoded = Decoded(
+        sha256, f"garmin-fit-sdk {version('garmin-fit-sdk')}", problems=found.problems, end=found.end
+    )
+    if source is not content:
+        decoded.end = layout.end
+        if fit_layout.has_valid_checksum(content):  # only the copy without the empty fields has a wrong one
+            decoded.problems = [problem for problem in decoded.problems if "CRC" not in problem]
+            decoded.end = len(content) if layout.is_complete else layout.end
     decoded.records = [
         {"file_sha256": sha256, "position": position, **record}
         for position, record in enumerate(found.records)
     ]
-    if decoded.is_cut or found.drops_fields:
-        other = _decode_otherwise(content)
-        if len(other.records) > len(found.records):
-            return other
-        _add_undescribed(decoded.records, other.records)
-    if not decoded.records and not decoded.problems:
-        decoded.problems.append("no message in it")
     return decoded
+
+
+def _complete(decoded: Decoded, content: bytes, layout: fit_layout.Layout) -> None:
+    """Add to the records what the decoder left out: developer fields, bytes of texts, and messages that it did not reach."""
+    descriptions = _descriptions(content, layout)
+    for record, (definition, start) in zip(decoded.records, layout.messages, strict=False):
+        if record["message_number"] != definition.number:
+            return  # the decoder counts otherwise
+        _add_left_out(record, descriptions, content, definition, start)
+    missing = layout.messages[len(decoded.records) :]
+    for definition, start in missing:
+        values = fit_layout.fields(content, definition, start)
+        record = record_of(definition.number, str(definition.number), values, {}, {})
+        record = {"file_sha256": decoded.sha256, "position": len(decoded.records), **record}
+        _add_left_out(record, descriptions, content, definition, start)
+        decoded.records.append(record)
+    if missing:
+        decoded.end = max(decoded.end, layout.end)
+    if missing and layout.is_complete and fit_layout.has_valid_checksum(content):
+        decoded.end = len(content)
+        decoded.problems = []  # an intact file that the decoder stopped in
+
+
+def _add_left_out(
+    record: dict[str, Any],
+    descriptions: Mapping[tuple[Any, Any], dict[str, Any]],
+    content: bytes,
+    definition: fit_layout.Definition,
+    start: int,
+) -> None:
+    """Add to a record what its decoder left out: developer fields, and the bytes of a text that is not UTF-8."""
+    if definition.developer_fields:
+        _add_developer_fields(record, descriptions, content, definition, start)
+    for number, text in fit_layout.texts(content, definition, start):
+        if not fit_layout.is_text(text.rstrip(b"\0")):
+            record.setdefault("raw", {})[str(number)] = list(text)
+
+
+def _descriptions(content: bytes, layout: fit_layout.Layout) -> dict[tuple[Any, Any], dict[str, Any]]:
+    """Return what the file says of each developer field, by data index and number, wherever it says so."""
+    found = {}
+    for definition, start in layout.messages:
+        if definition.number == _FIELD_DESCRIPTION:
+            values = fit_layout.fields(content, definition, start)
+            key = values.get("0"), values.get("1")
+            if all(isinstance(number, int) for number in (*key, values.get("2"))):
+                found[key] = values
+    return found
+
+
+def _add_developer_fields(
+    record: dict[str, Any],
+    descriptions: Mapping[tuple[Any, Any], dict[str, Any]],
+    content: bytes,
+    definition: fit_layout.Definition,
+    start: int,
+) -> None:
+    """Add the developer fields that a record lacks, with their value if the file describes them, else with their bytes.
+
+    Source: FIT profile, message field_description: 0 developer_data_index, 1 field_definition_number, 2 fit_base_type_id,
+    3 field_name, 8 units.
+    """
+    known = {_developer_name(each): each for each in record.get("developer_fields", [])}
+    for item, stored_bytes in fit_layout.developer_fields(content, definition, start):
+        described = descriptions.get((item.type, item.number), {})
+        base_type = described.get("2")
+        is_odd_text = base_type == _STRING and not fit_layout.is_text(stored_bytes.rstrip(b"\0"))
+        present = known.get((item.type, item.number))
+        if present is not None:
+            if is_odd_text:
+                present["raw"] = list(stored_bytes)
+            continue
+        value = (
+            fit_layout.value_of(stored_bytes, base_type, definition.byte_order)
+            if base_type is not None
+            else list(stored_bytes)
+        )
+        if value is None or not item.size:
+            continue
+        parts = {"name": described.get("3"), "units": described.get("8")}
+        added = {name: part for name, part in parts.items() if part is not None}
+        added |= {
+            "developer_data_index": item.type,
+            "field_definition_number": item.number,
+            "value": plain(value),
+        }
+        record.setdefault("developer_fields", []).append(added)
 
 
 def remains(decoded: Decoded, content: bytes) -> dict[str, Any] | None:
     """Give what could not be read of a damaged file, so that it is not lost; None where there is nothing."""
     if not decoded.is_cut or decoded.end >= len(content):
         return None
+    rest, problem = content[decoded.end :], decoded.problems[0]
+    if len(rest) > MAX_REST_BYTES:
+        rest, problem = (
+            b"",
+            f"{problem}; its {len(rest):,} bytes are more than a message holds, so keep the file",
+        )
     return {
         "file_sha256": decoded.sha256,
         "offset": decoded.end,
-        "problem": decoded.problems[0],
-        "content": base64.b64encode(content[decoded.end :]).decode(),
+        "problem": problem,
+        "content": base64.b64encode(rest).decode(),
     }
 
 
@@ -197,22 +320,6 @@ def _decode_otherwise(content: bytes) -> Decoded:
             decoded.problems.append(f"{type(error).__name__}: {error}")
     decoded.problems += list(dict.fromkeys(str(warning.message) for warning in said))
     return decoded
-
-
-def _add_undescribed(records: list[dict[str, Any]], others: list[dict[str, Any]]) -> None:
-    """Add the developer fields without a description, as bytes, from where the second decoder kept them."""
-    for record, other in zip(records, others, strict=False):
-        if record["message_number"] != other["message_number"]:
-            return
-        known = record.get("developer_fields", [])
-        names = {_developer_name(each) for each in known}
-        missing = [
-            each
-            for each in other.get("developer_fields", [])
-            if "name" not in each and _developer_name(each) not in names
-        ]
-        if missing:
-            record["developer_fields"] = [*known, *missing]
 
 
 def _developer_name(field: Mapping[str, Any]) -> tuple[Any, Any]:

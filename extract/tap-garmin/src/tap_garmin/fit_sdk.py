@@ -24,9 +24,6 @@ _AS_STORED: dict[str, Any] = {
 }
 
 
-_FIELD_DESCRIPTION = 206
-
-
 @dataclass
 class Reading:
     """What one run of the SDK found, what went wrong, and where what it read ends."""
@@ -34,8 +31,6 @@ class Reading:
     messages: list[Message] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     end: int = 0
-    drops_fields: bool = False
-    """Whether there are developer fields that the file does not describe; the SDK leaves them out without a word."""
 
 
 @dataclass
@@ -45,7 +40,6 @@ class Records:
     records: list[dict[str, Any]]
     problems: list[str]
     end: int
-    drops_fields: bool
 
 
 def read(content: bytes) -> Records:
@@ -71,36 +65,23 @@ def read(content: bytes) -> Records:
         if record["message"] == "field_description":
             descriptions.append(record["fields"])
         records.append(record)
-    return Records(records, problems, stored.end, stored.drops_fields)
+    return Records(records, problems, stored.end)
 
 
 def _read(content: bytes, **options: Any) -> Reading:
     """Run the SDK once, over a stream of its own: one that was read gives nothing a second time."""
     reading = Reading()
     stream = Stream.from_byte_array(bytearray(content))
-    described = set()
 
     def take(number: int, message: dict[Any, Any]) -> None:
         reading.messages.append((number, message))
         reading.end = stream.position()
-        if number == _FIELD_DESCRIPTION:
-            described.add(_name_of(message))
 
-    def take_definition(definition: dict[str, Any]) -> None:
-        if not described.issuperset(map(_name_of, definition["developer_field_defs"])):
-            reading.drops_fields = True
-
-    _, errors = Decoder(stream).read(
-        mesg_listener=take, mesg_definition_listener=take_definition, merge_heart_rates=False, **options
-    )
+    _, errors = Decoder(stream).read(mesg_listener=take, merge_heart_rates=False, **options)
     reading.problems = [f"{type(error).__name__}: {error}" for error in errors]
     if not errors:
         reading.end = len(content)
     return reading
-
-
-def _name_of(described: dict[Any, Any]) -> tuple[Any, Any]:
-    return described.get("developer_data_index"), described.get("field_definition_number")
 
 
 def _record(number: int, values: dict[Any, Any], raw: dict[Any, Any]) -> dict[str, Any]:

@@ -177,6 +177,6 @@ def rest_of(decoded: Decoded, content: bytes) -> Found | None:
 def damaged(member: Member, count: int, problem: str) -> MemberError:
     """Make the sentence about a file that was not read to its end."""
     return MemberError(
-        f"{member.path}: damaged after {count} messages ({problem}). These are kept, the other bytes as they are; copy the "
-        "file anew if you can."
+        f"{member.path}: {count} messages were read ({problem}). The bytes behind them are kept as they are. If the file is cut off or "
+        "its checksum is wrong, copy it again."
     )
