@@ -16,7 +16,8 @@ from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 from tap_garmin.app import HEADERS
 from tap_garmin.tokens import SignInError
 from tap_kit import AnswerError, TapError
-from tap_kit.client import is_transient, response_provenance, told
+from tap_kit.bounded_http import told
+from tap_kit.client import is_transient, response_provenance
 from tap_kit.jsontext import loads
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class Connect:
             if self.count:
                 self.client.sleep(self.jitter * self.client.chance())
             self.count += 1
-            prepared = self.client.session.prepare_request(request)
+            prepared = self.client.prepare(request)
             response = self.client.send(prepared, self._judge, allow_redirects=False)
             if response.status_code != HTTPStatus.UNAUTHORIZED:
                 return response

@@ -13,6 +13,7 @@ normalised (``1e5`` leaves as ``1E+5``). Of two members with one name the last o
 from __future__ import annotations
 
 import json
+import sys
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -21,6 +22,8 @@ import simplejson  # type: ignore[import-untyped] # it has no annotations
 
 _INT_DIGITS = 4000
 """Below the limit that Python sets itself for turning text into an int (4300)."""
+
+_TOO_DEEP = "not JSON that can be read: nested too deeply"
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(enc_hook=str, decimal_format="number")
@@ -33,10 +36,12 @@ def loads(text: bytes | str) -> Any:
         text: One JSON value. Bytes are UTF-8, or UTF-16/32 with the marks that the JSON standard names.
 
     Raises:
-        ValueError: The text is not JSON; the message gives the position, never the text.
+        ValueError: The text is not JSON, or nested too deeply; the message gives the position, never the text.
     """
     try:
         return _decoder.decode(text)
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
     except (msgspec.DecodeError, UnicodeError):
         return _loads_lenient(text)
     except InvalidOperation:
@@ -49,6 +54,18 @@ def dumps(value: Any) -> bytes:
     Text that UTF-8 cannot carry (half of a surrogate pair) leaves as an escape and reads back the same.
     Objects other than JSON's own are written as their text, moments in ISO 8601.
     """
+    limit = sys.getrecursionlimit()
+    try:
+        return _dumps(value)
+    except RecursionError:
+        # It was read from less deep in the stack than it is written from; `loads` has bounded its depth.
+        sys.setrecursionlimit(2 * limit)
+        return _dumps(value)
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def _dumps(value: Any) -> bytes:
     try:
         return _encoder.encode(value)
     except (UnicodeEncodeError, msgspec.ValidationError, OverflowError):
@@ -62,6 +79,8 @@ def _loads_lenient(text: bytes | str) -> Any:
     """Read JSON with the extras that Python's own reader accepts."""
     try:
         return json.loads(text, parse_float=Decimal, parse_int=_integer, parse_constant=Decimal)
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg} at character {error.pos}") from None
     except UnicodeDecodeError as error:

@@ -11,7 +11,10 @@ from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 from singer_sdk.helpers.jsonpath import extract_jsonpath
 from typing_extensions import override
 
-from tap_kit.client import AnswerError, is_transient, response_provenance, told
+from tap_kit.bounded_http import told
+from tap_kit.client import content_type, is_transient, response_provenance
+from tap_kit.credentials import answer_text
+from tap_kit.errors import AnswerError
 from tap_kit.jsontext import loads
 from tap_kit.messages import Raw
 from tap_kit.streams import RawStream
@@ -69,10 +72,9 @@ class RawRESTStream(RawStream, RESTStream[Any]):
         try:
             return loads(response.content)
         except ValueError as error:
-            kind = response.headers.get("Content-Type", "no type given")
             raise FatalAPIError(
                 f"{self.name}: {told(response.request)} answered {response.status_code} with {len(response.content)} "
-                f"bytes ({kind}) that are {error}."
+                f"bytes ({content_type(response)}) that are {error}."
             ) from None
 
     @override
@@ -87,7 +89,8 @@ class RawRESTStream(RawStream, RESTStream[Any]):
     def response_error_message(self, response: requests.Response) -> str:
         """Tell what was asked and answered; never the content, which may be personal."""
         status = response.status_code
-        sentence = f"{self.name}: {told(response.request)} answered {status} {response.reason or ''}".rstrip()
+        reason = answer_text(str(response.reason or ""), response.request, 60)
+        sentence = f"{self.name}: {told(response.request)} answered {status} {reason}".rstrip()
         return f"{sentence}. {self.hint(status)}".rstrip()
 
     def hint(self, status: int) -> str:

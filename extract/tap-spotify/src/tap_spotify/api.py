@@ -13,7 +13,8 @@ import requests
 from singer_sdk.exceptions import RetriableAPIError
 
 from tap_kit import TapError
-from tap_kit.client import AnswerError, Client, is_transient, response_provenance, retry_after, told
+from tap_kit.bounded_http import told
+from tap_kit.client import AnswerError, Client, is_transient, response_provenance, retry_after
 from tap_kit.jsontext import loads
 from tap_spotify.tokens import LOG_IN, Tokens
 
@@ -78,7 +79,7 @@ class Spotify:
             params=dict(parameters),
             headers={"Authorization": f"Bearer {self.tokens.access_token}"},
         )
-        prepared = self.client.session.prepare_request(request)
+        prepared = self.client.prepare(request)
         response = self.client.send(prepared, self._judge, allow_redirects=False)
         provenance = response_provenance(response, "v1")
         if date := response.headers.get("Date"):

@@ -19,7 +19,8 @@ import requests
 from singer_sdk.exceptions import RetriableAPIError
 
 from tap_kit import TapError
-from tap_kit.client import Client, is_transient, told
+from tap_kit.bounded_http import told
+from tap_kit.client import Client, is_transient
 from tap_kit.jsontext import dumps, loads
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class App:
         auth = (self.client_id, self.client_secret) if self.client_secret else None
         data = form if auth else {**form, "client_id": self.client_id}
         request = requests.Request("POST", f"{url}/api/token", data=data, auth=auth)
-        response = client.send(client.session.prepare_request(request), _judge, allow_redirects=False)
+        response = client.send(client.prepare(request), _judge, allow_redirects=False)
         answer = _object(response)
         if response.status_code >= HTTPStatus.BAD_REQUEST or "access_token" not in answer:
             raise LoginError(_why_refused(str(answer.get("error", "")), response))

@@ -18,7 +18,8 @@ import requests
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 
 from tap_kit import TapError
-from tap_kit.client import AnswerError, Client, is_transient, response_provenance, told
+from tap_kit.bounded_http import told
+from tap_kit.client import AnswerError, Client, is_transient, response_provenance
 from tap_kit.jsontext import loads
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class Toggl:
         """
         request.auth = (self.token, "api_token")
         request.headers = {"Content-Type": "application/json"}
-        prepared = self.client.session.prepare_request(request)
+        prepared = self.client.prepare(request)
         bucket = self._bucket(urlsplit(prepared.url or "").path)
         while True:
             self._await_quota(bucket)
