@@ -87,10 +87,13 @@ class Toggler:
     pace: float = 0.0
     state: dict[str, Any] = field(default_factory=dict)
     waits: list[float] = field(default_factory=list)
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    """What the last run wrote, also if it ended with an error."""
 
     def run(self, *, most: int | None = None, streams: set[str] | None = None, **config: Any) -> Outcome:
         """Run from the kept state, and keep the state that it ends with."""
         writer = Lines(most)
+        self.messages = writer.messages
         tap = self.tap(config, writer)
         for name, stream in tap.streams.items():
             stream.selected = streams is None or name in streams

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_toggl.standin import Clock, StandIn, small_account
+from tap_kit import TapError, UnreachableError
+from tap_kit.bounded_http import BoundedAdapter
+from tap_toggl.standin import Answer, Clock, StandIn, small_account
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from conftest import Ledger, Outcome, Toggler
+    from requests import PreparedRequest
 
 
 def identities(*outcomes: Outcome) -> dict[str, set[str]]:
@@ -83,12 +87,49 @@ def test_state_is_the_same_whether_written_by_one_run_or_by_two(make_toggler: Ca
     assert years_of(broken.state) == years_of(whole.state)
 
 
-def test_server_that_goes_away_fails_the_run_and_keeps_the_state(toggler: Toggler) -> None:
-    toggler.run(streams={"tags"})
-    kept = toggler.state
+def gone_standin(toggler: Toggler) -> str:
+    """Return the address of a server that is no longer there."""
     gone = StandIn(toggler.standin.account)
-    url = gone.url
     gone._server.server_close()
-    outcome = toggler.run(streams={"tags"}, api_url=url)
-    assert "no answer" in outcome.failures[0]
-    assert toggler.state["bookmarks"]["tags"] == kept["bookmarks"]["tags"]
+    return gone.url
+
+
+def test_server_that_goes_away_ends_the_run_and_keeps_the_state(toggler: Toggler) -> None:
+    toggler.run(streams={"tags"})
+    kept = json.dumps(toggler.state)
+    with pytest.raises(UnreachableError, match="GET /api/v9/me: no answer after 5 attempts"):
+        toggler.run(streams={"tags"}, api_url=gone_standin(toggler))
+    assert json.dumps(toggler.state) == kept
+
+
+def test_no_network_is_one_sentence_after_the_attempts_of_one_request(toggler: Toggler) -> None:
+    with pytest.raises(UnreachableError, match="Check the network connection"):
+        toggler.run(api_url=gone_standin(toggler))
+    assert toggler.waits == [2.0, 4.0, 8.0, 16.0], "and not those of the other 13 streams"
+
+
+def test_network_that_vanishes_in_the_middle_ends_the_run_and_keeps_what_came_before(
+    toggler: Toggler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = BoundedAdapter.send
+
+    def cut(adapter: BoundedAdapter, request: PreparedRequest, **options: Any) -> Any:
+        if "projects" in str(request.url):
+            raise ConnectionResetError
+        return send(adapter, request, **options)
+
+    monkeypatch.setattr(BoundedAdapter, "send", cut)
+    with pytest.raises(UnreachableError, match="GET /api/v9/me/projects: no answer after 5 attempts"):
+        toggler.run()
+    assert len(toggler.waits) == 4
+    streams = {message["stream"] for message in toggler.messages if message["type"] == "RECORD"}
+    assert streams == {"user", "workspaces", "time_entries"}
+    states = [message["value"] for message in toggler.messages if message["type"] == "STATE"]
+    assert states[-1]["bookmarks"]["time_entries"]["replication_key_value"]
+
+
+def test_service_that_is_out_of_order_is_one_sentence(toggler: Toggler) -> None:
+    toggler.standin.inject("/me", *[Answer(503, "Maintenance", plain=True)] * 5)
+    with pytest.raises(TapError, match=r"GET /api/v9/me answered 503.*Without the user nothing can be read"):
+        toggler.run()
+    assert len(toggler.standin.requests) == 5

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 from email.utils import format_datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -81,6 +82,46 @@ def test_refusal_for_good_ends_one_stream_at_once(toggler: Toggler, status: int)
 def test_token_in_a_refusal_is_not_told(toggler: Toggler) -> None:
     toggler.standin.inject("/me/goals", Answer(400, f"{toggler.standin.token} has no goals"))
     assert "[token] has no goals" in toggler.run(streams={"goals"}).failures[0]
+
+
+@pytest.mark.parametrize("form", ["{basic}", "{token}", "<p>{basic}</p>", "%22{token}%22", "{token}\\u0021"])
+def test_page_that_repeats_the_sign_in_does_not_show_it(toggler: Toggler, form: str) -> None:
+    token = toggler.standin.token
+    basic = base64.b64encode(f"{token}:api_token".encode()).decode()
+    page = f"Bad request: Authorization: Basic {form.format(basic=basic, token=token)}"
+    toggler.standin.inject("/me/goals", Answer(400, page, plain=True))
+    (failure,) = toggler.run(streams={"goals"}).failures
+    assert "answered 400" in failure
+    assert basic.rstrip("=") not in failure
+    assert token not in failure
+
+
+def test_escapes_in_an_answer_do_not_reach_the_terminal(toggler: Toggler) -> None:
+    headers = {"X-Toggl-Request-Id": "r\x1b]0;title\x07" + "9" * 500}
+    toggler.standin.inject("/me/goals", Answer(400, "no \x1b[2J goals \u202e", headers))
+    (failure,) = toggler.run(streams={"goals"}).failures
+    assert failure.isprintable()
+    assert len(failure) < 400
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Toggl-Quota-Remaining": "0", "X-Toggl-Quota-Resets-In": "1e308"},
+        {"X-Toggl-Quota-Remaining": "nan", "X-Toggl-Quota-Resets-In": "inf"},
+        {"Date": "Fri, 31 Dec 9999 23:59:59 -1200"},
+    ],
+)
+def test_header_that_makes_no_sense_stops_nothing(toggler: Toggler, headers: dict[str, str]) -> None:
+    toggler.standin.inject("/me/goals", Answer(200, [], headers))
+    assert not toggler.run(streams={"goals"}).failures
+
+
+@pytest.mark.parametrize("content", [[{"id": 1}, 2], {"x": 1}, "text", [{}], [{"id": []}]], ids=repr)
+@pytest.mark.parametrize("path", ["/me/workspaces", "/me/tags", "/me/time_entries"])
+def test_answer_of_another_shape_costs_itself_alone(toggler: Toggler, path: str, content: object) -> None:
+    toggler.standin.inject(path, Answer(200, content))
+    assert toggler.run(streams={"workspaces", "tags", "time_entries", "goals"}).records("goals")
 
 
 @pytest.mark.parametrize("status", [403, 404])

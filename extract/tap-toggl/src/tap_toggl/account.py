@@ -5,7 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk.exceptions import FatalAPIError
+from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
+
+from tap_kit import TapError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -26,10 +28,16 @@ class Account:
 
         Raises:
             CredentialsError: The token is refused.
+            TapError: There is no usable answer; nothing else can be read then.
         """
-        answer = self._toggl.get("/me")
+        try:
+            answer = self._toggl.get("/me")
+        except (FatalAPIError, RetriableAPIError) as error:
+            raise TapError(f"{error} Without the user nothing can be read. Run again later.") from error
         if not isinstance(answer.content, dict) or not isinstance(answer.content.get("id"), int):
-            raise FatalAPIError("GET /me answered without a user; does api_url lead to Toggl Track?")
+            raise TapError(
+                "GET /me answered without a user. Check that api_url is the address of Toggl Track."
+            )
         return answer
 
     @cached_property
@@ -48,6 +56,11 @@ class Account:
     def workspace_ids(self) -> list[int]:
         """Ids of the workspaces that the user is a member of."""
         return [workspace["id"] for workspace in self.workspaces_answer.items()]
+
+    @property
+    def name(self) -> str:
+        """The account as records name it: the user's id, which no other account has and which does not change."""
+        return str(self.user_id)
 
     @property
     def user_id(self) -> int:

@@ -13,7 +13,7 @@ from singer_sdk.singerlib.json import deserialize_json
 from typing_extensions import override
 
 from tap_kit import Raw, RawStream
-from tap_kit.client import AnswerError
+from tap_kit.errors import AnswerError
 from tap_toggl.client import NotAvailableError, PaidFeatureError, QuotaUsedUpError
 from tap_toggl.moments import is_due, since_of
 
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 WHOLE_EVERY = timedelta(hours=20)
 """How often lists are read whole; a daily run that starts a little early still does so."""
+
+
+_UNEXPECTED_SHAPES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What reading an answer of an unexpected shape raises."""
 
 
 class TogglStream(RawStream):
@@ -68,13 +72,30 @@ class TogglStream(RawStream):
     @override
     def get_records(self, context: Mapping[str, Any] | None) -> Iterable[dict[str, Any]]:
         try:
+            self._keep_to_account()
             if is_due(self.stream_state.get("closed"), self.account.now, WHOLE_EVERY):
-                yield from self.read()
+                for record in self.read():
+                    record.provenance["account"] = self.account.name
+                    yield record
         except PaidFeatureError as error:
             self.settle(error)
             self.remember(closed=self.account.now.isoformat())
         except (NotAvailableError, QuotaUsedUpError, FatalAPIError, RetriableAPIError) as error:
             self.settle(error)
+        except _UNEXPECTED_SHAPES as error:
+            self.settle(
+                FatalAPIError(
+                    f"an answer has another shape than is known here ({type(error).__name__}). Look for a newer tap-toggl."
+                )
+            )
+
+    def _keep_to_account(self) -> None:
+        """Forget the state if it belongs to another account, whose changes say nothing about this one."""
+        known = self.stream_state.get("account", self.account.name)
+        if known != self.account.name:
+            self.logger.warning("%s: the token belongs to another account; reading everything.", self.name)
+            self.stream_state.clear()
+        self.stream_state["account"] = self.account.name
 
     def settle(self, error: Exception) -> None:
         """Note that a part was not read; what is no matter of rights or quota fails the run at its end."""

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -19,11 +18,21 @@ from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 
 from tap_kit import TapError
 from tap_kit.bounded_http import told
-from tap_kit.client import AnswerError, Client, is_transient, response_provenance
+from tap_kit.client import (
+    Client,
+    bounded_headers,
+    header_number,
+    http_date,
+    is_transient,
+    response_provenance,
+)
+from tap_kit.credentials import MAX_SENTENCE, answer_text
+from tap_kit.errors import AnswerError
 from tap_kit.jsontext import loads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
 TRACK = "/api/v9"
 REPORTS = "/reports/api/v3"
@@ -37,7 +46,9 @@ QUOTA_RESERVE = 2
 QUOTA_WINDOW = 3600.0
 """Seconds after which a quota is whole again, where the answer does not say."""
 
-_LONGEST_TEXT = 200
+_LONGEST_ID = 1000
+"""Characters of a request's id that the provenance keeps."""
+
 _WORKSPACE = re.compile(r"/workspaces?/(\d+)")
 _ORGANIZATION = re.compile(r"/organizations/(\d+)")
 _QUOTA_TEXT = re.compile(r"hourly limit|quota", re.IGNORECASE)
@@ -143,9 +154,8 @@ class Toggl:
     def _read(self, response: requests.Response, api_version: str) -> Answer:
         provenance = response_provenance(response, api_version)
         if request_id := response.headers.get("X-Toggl-Request-Id"):
-            provenance["api_request_id"] = request_id
-        quota = {name: value for name, value in response.headers.items() if name.startswith("X-Toggl-Quota")}
-        if quota:
+            provenance["api_request_id"] = request_id[:_LONGEST_ID]
+        if quota := bounded_headers(response, "x-toggl-quota"):
             provenance["api_rate_limit_info"] = quota
         try:
             content = loads(response.content) if response.content.strip() else None
@@ -157,10 +167,7 @@ class Toggl:
 
     def _date(self, response: requests.Response) -> datetime:
         """Read the server's clock; bookmarks follow it and not this machine's."""
-        try:
-            return parsedate_to_datetime(response.headers.get("Date", "")).astimezone(UTC)
-        except ValueError:
-            return self.client.now()
+        return http_date(response.headers.get("Date")) or self.client.now()
 
     # Quotas
 
@@ -176,9 +183,9 @@ class Toggl:
 
     def _note_quota(self, bucket: str, response: requests.Response) -> None:
         """Remember when a bucket resets, if the answer says that it is used up."""
-        remaining = _number(response.headers.get("X-Toggl-Quota-Remaining"))
+        remaining = header_number(response.headers.get("X-Toggl-Quota-Remaining"))
         if remaining is not None and remaining <= QUOTA_RESERVE:
-            seconds = _number(response.headers.get("X-Toggl-Quota-Resets-In"))
+            seconds = header_number(response.headers.get("X-Toggl-Quota-Resets-In"))
             self._resets[bucket] = self.client.clock() + (QUOTA_WINDOW if seconds is None else seconds)
 
     def _await_quota(self, bucket: str) -> None:
@@ -227,39 +234,34 @@ class Toggl:
             )
         if is_transient(status):
             raise RetriableAPIError(f"{where}{_id_of(response)}.", response)
-        raise AnswerError(f"{where}: {self._text(response)}{_id_of(response)}", status)
+        text = self._text(response)
+        raise AnswerError(f"{where}{f': {text}' if text else ''}{_id_of(response)}", status)
 
     def _judge_payment(self, response: requests.Response, where: str) -> None:
         """Tell a 402 for the hourly quota from one for a feature of a paid plan."""
-        remaining = _number(response.headers.get("X-Toggl-Quota-Remaining"))
-        seconds = _number(response.headers.get("X-Toggl-Quota-Resets-In"))
+        remaining = header_number(response.headers.get("X-Toggl-Quota-Remaining"))
+        seconds = header_number(response.headers.get("X-Toggl-Quota-Resets-In"))
         text = self._text(response)
         if (remaining is not None and remaining <= 0) or _QUOTA_TEXT.search(text):
             found = _SECONDS_TEXT.search(text)
-            raise _QuotaRefusal(
-                seconds if seconds is not None else float(found[1]) if found else QUOTA_WINDOW
-            )
+            told_seconds = header_number(found[1]) if found and seconds is None else seconds
+            raise _QuotaRefusal(QUOTA_WINDOW if told_seconds is None else told_seconds)
         raise PaidFeatureError(f"{where}: a paid feature of Toggl that this plan lacks. It is left out.")
 
     def _text(self, response: requests.Response) -> str:
-        """Give the sentence of an error: a JSON string or bare text, shortened, never with the token."""
+        """Return the sentence of an error, a JSON string or bare text, in the form in which it may be shown."""
+        if len(response.content) > MAX_SENTENCE:
+            return ""
         try:
             content = loads(response.content)
         except ValueError:
             content = response.text
-        text = content if isinstance(content, str) else ""
-        return " ".join(text.replace(self.token, "[token]").split())[:_LONGEST_TEXT]
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        return float(text) if text is not None else None
-    except ValueError:
-        return None
+        text = content if isinstance(content, str) and "<" not in content else ""  # a page is not a sentence
+        return answer_text(" ".join(text.split()), response.request)
 
 
 def _id_of(response: requests.Response) -> str:
     """Name the request as Toggl's support can find it."""
     headers = response.headers
     request_id = headers.get("X-Toggl-Request-Id") or headers.get("X-Request-Id")
-    return f" (request {request_id})" if request_id else ""
+    return f" (request {answer_text(request_id, response.request, 80)})" if request_id else ""

@@ -18,6 +18,7 @@ from typing_extensions import override
 
 from tap_kit import Raw
 from tap_kit.jsontext import dumps
+from tap_kit.text import printable
 from tap_toggl.base import WHOLE_EVERY, TogglStream
 from tap_toggl.client import NotAvailableError, QuotaUsedUpError
 from tap_toggl.moments import OVERLAP, Span, is_due, local_window, parse, years
@@ -217,7 +218,7 @@ class ReportTimeEntries(TogglStream):
         reported = answer.headers.get("X-Range-Start", first), answer.headers.get("X-Range-End", last)
         if reported != (first, last):
             raise FatalAPIError(
-                f"workspace {workspace_id}: asked for {first} to {last}, Toggl reported {' to '.join(reported)}. "
+                f"workspace {workspace_id}: asked for {first} to {last}, Toggl reported {printable(' to '.join(reported), 60)}. "
                 "Entries would be missing, so nothing of it was taken."
             )
         cursor = {
