@@ -138,6 +138,12 @@ class StandIn:
     answers: list[Response] = field(default_factory=list)
     token_answers: list[Response] = field(default_factory=list)
     asked: list[Request] = field(default_factory=list)
+    me_answers: list[Response] = field(default_factory=list)
+    asked_me: int = 0
+
+    def me(self, _: Request) -> Response:
+        self.asked_me += 1
+        return self.me_answers.pop(0) if self.me_answers else answer({"id": "ada", "account_id": "0a1b2c"})
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -204,5 +210,6 @@ def spotify(httpserver: HTTPServer) -> Iterator[StandIn]:
     standin = StandIn(httpserver.url_for("").rstrip("/"))
     httpserver.expect_request("/api/token", method="POST").respond_with_handler(standin.token)
     httpserver.expect_request("/v1/me/player/recently-played").respond_with_handler(standin.recent)
+    httpserver.expect_request("/v1/me").respond_with_handler(standin.me)
     yield standin
     httpserver.check_assertions()

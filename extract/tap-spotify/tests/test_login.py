@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tap_kit import Client
 from tap_spotify import login
 
 if TYPE_CHECKING:
@@ -87,8 +88,13 @@ def test_a_login_is_kept_for_the_tap(
 
 @pytest.mark.parametrize(
     ("changes", "said"),
-    [({"code": "", "error": "access_denied"}, "was not allowed"), ({"state": "other"}, "another attempt")],
-    ids=["declined", "foreign"],
+    [
+        ({"code": "", "error": "access_denied"}, "was not allowed"),
+        ({"state": "other"}, "did not come back"),
+        ({"state": "%C3%A9%F0%9F%98%80%FF"}, "did not come back"),
+        ({"state": ""}, "did not come back"),
+    ],
+    ids=["declined", "foreign", "not ASCII", "without"],
 )
 def test_a_login_that_fails_in_the_browser_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch, port: str, changes: dict[str, str], said: str
@@ -96,11 +102,84 @@ def test_a_login_that_fails_in_the_browser_is_one_sentence(
     monkeypatch.setattr("webbrowser.open", Browser(**changes).open)
 
     with pytest.raises(SystemExit, match=said):
-        login.main(["--port", port])
+        login.main(["--port", port, "--patience", "1"])
+
+
+def test_stray_requests_do_not_end_the_attempt(
+    monkeypatch: pytest.MonkeyPatch,
+    project: Path,
+    spotify: StandIn,
+    port: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Also those that hang up, do not speak HTTP or never end."""
+    browser = Browser()
+    held: list[socket.socket] = []
+
+    def visit(address: str) -> None:
+        strays = [
+            b"GET / HTTP/1.1\r\n\r\n",
+            b"GET /callback?state=other&code=x HTTP/1.1\r\n\r\n",
+            b"GET /callback?state=%FF%00\xe9&code=x HTTP/1.1\r\n\r\n",
+            b"GET /callback?" + b"a=b&" * 1000 + b" HTTP/1.1\r\n\r\n",
+            b"GET /callback?state=" + b"x" * 70000 + b" HTTP/1.1\r\n\r\n",
+            b"GET http://[/callback?state=x HTTP/1.1\r\n\r\n",
+            b"POST /callback HTTP/1.1\r\nContent-Length: 9999\r\n\r\n",
+            b"\x16\x03\x01 TLS \x00\r\n\r\n",
+            b"GET /callback",  # and no more
+            b"",
+        ]
+        for stray in strays:
+            connection = socket.create_connection(("127.0.0.1", int(port)))
+            connection.sendall(stray)
+            held.append(connection)
+        browser.open(address)
+
+    monkeypatch.setattr("webbrowser.open", visit)
+    spotify.will_answer_token({"access_token": "a", "refresh_token": "s3cret"})
+    login.main(["--port", port, "--patience", "20"])
+    for connection in held:
+        connection.close()
+    assert (project / "data/tap-spotify/login.json").exists()
+    assert browser.seen == [404, 200]
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", ["70000", "-1"])
+def test_a_port_that_is_none_is_one_sentence(number: str) -> None:
+    with pytest.raises(SystemExit, match="cannot be used"):
+        login.main(["--port", number, "--no-browser"])
+
+
+@pytest.mark.parametrize(
+    "pasted", [b"http://[bad?state=fixed", b"\xff\xfe", b"", b"x" * 100_000, "é?state=é&code=é".encode()]
+)
+def test_an_address_that_makes_no_sense_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, pasted: bytes
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(pasted + b"\n")))
+    with pytest.raises(SystemExit, match="another attempt"):
+        login.main(["--paste"])
+
+
+def test_a_sign_in_that_is_out_of_order_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, spotify: StandIn
+) -> None:
+    monkeypatch.setattr("secrets.token_urlsafe", lambda _: "fixed")
+    monkeypatch.setattr("sys.stdin", pasted_address("http://127.0.0.1/?code=c0de&state=fixed"))
+    monkeypatch.setattr(login, "Client", lambda: Client(sleep=lambda _: None))
+    for _ in range(5):
+        spotify.will_answer_token({}, 503)
+    with pytest.raises(SystemExit, match="sign-in answered 503 after 5 attempts"):
+        login.main(["--paste"])
+
+
+def pasted_address(address: str) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(f"{address}\n".encode()))
 
 
 def test_nobody_coming_back_is_one_sentence(port: str) -> None:
-    with pytest.raises(SystemExit, match="Nobody came back"):
+    with pytest.raises(SystemExit, match="did not come back"):
         login.main(["--port", port, "--patience", "0.1", "--no-browser"])
 
 
@@ -113,7 +192,7 @@ def test_an_address_can_be_pasted_from_another_machine(
     monkeypatch: pytest.MonkeyPatch, project: Path, spotify: StandIn
 ) -> None:
     monkeypatch.setattr("secrets.token_urlsafe", lambda _: "fixed")
-    monkeypatch.setattr("sys.stdin", io.StringIO("http://127.0.0.1:8898/callback?code=c0de&state=fixed\n"))
+    monkeypatch.setattr("sys.stdin", pasted_address("http://127.0.0.1:8898/callback?code=c0de&state=fixed"))
     spotify.will_answer_token({"access_token": "a", "refresh_token": "s3cret"})
 
     login.main(["--paste"])
@@ -123,7 +202,7 @@ def test_an_address_can_be_pasted_from_another_machine(
 
 def test_a_refused_code_is_one_sentence(monkeypatch: pytest.MonkeyPatch, spotify: StandIn) -> None:
     monkeypatch.setattr("secrets.token_urlsafe", lambda _: "fixed")
-    monkeypatch.setattr("sys.stdin", io.StringIO("http://127.0.0.1/?code=c0de&state=fixed\n"))
+    monkeypatch.setattr("sys.stdin", pasted_address("http://127.0.0.1/?code=c0de&state=fixed"))
     spotify.will_answer_token({"error": "invalid_client"}, 400)
 
     with pytest.raises(SystemExit, match="Spotify refused the app"):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from werkzeug import Response
 
 from tap_spotify.tokens import Login, LoginFile
 
@@ -38,6 +40,60 @@ def test_the_last_plays_come_oldest_first_as_they_are(run: Runner, spotify: Stan
     assert (told["api_endpoint"], told["api_response_code"]) == ("GET /v1/me/player/recently-played", 200)
     assert (told["api_version"], told["account"]) == ("v1", "ada")
     assert outcome.gaps == []
+
+
+def test_the_account_comes_from_spotify_unless_the_settings_name_it(run: Runner, spotify: StandIn) -> None:
+    spotify.plays = [played(0), played(1)]
+    assert {told["account"] for told in run(**spotify.settings).provenances("recently_played")} == {"0a1b2c"}
+    assert spotify.asked_me == 1
+    named = run(**spotify.settings, account="grace").provenances("recently_played")
+    assert {told["account"] for told in named} == {"grace"}
+    assert spotify.asked_me == 1
+
+
+def test_without_plays_the_account_is_not_asked_for(run: Runner, spotify: StandIn) -> None:
+    assert not run(**spotify.settings).gaps
+    assert spotify.asked_me == 0
+
+
+@pytest.mark.parametrize("content", [{}, {"id": 7}, [], "x"], ids=repr)
+def test_an_account_that_spotify_does_not_name_is_a_gap_with_the_remedy(
+    run: Runner, spotify: StandIn, content: object
+) -> None:
+    spotify.plays = [played(0)]
+    spotify.me_answers = [answer_of(content)]
+    outcome = run(**spotify.settings)
+    assert not outcome.records("recently_played")
+    assert "Set TAP_SPOTIFY_ACCOUNT" in outcome.gaps[0]
+
+
+def test_an_account_that_was_known_before_is_not_lost(run: Runner, spotify: StandIn) -> None:
+    spotify.plays = [played(0)]
+    run(**spotify.settings)
+    spotify.me_answers = [answer_of({}, 404)]
+    outcome = run(**spotify.settings)
+    assert outcome.gaps == []
+    assert outcome.provenances("recently_played")[0]["account"] == "0a1b2c"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"items": [{"played_at": 5, "track": {}}]},
+        {"items": [{"played_at": "2026-03-01T08:00:00Z", "track": "x"}], "cursors": [1]},
+        {"items": [{"played_at": None, "track": [1]}]},
+    ],
+    ids=["number", "texts", "list"],
+)
+def test_an_answer_of_another_shape_does_not_end_the_run(run: Runner, spotify: StandIn, content: object) -> None:
+    spotify.plays = [played(0)]
+    run(**spotify.settings)
+    spotify.will_answer(content)
+    assert run(**spotify.settings).told("STATE")
+
+
+def answer_of(content: object, status: int = 200) -> Response:
+    return Response(json.dumps(content), status, content_type="application/json")
 
 
 def test_a_late_play_older_than_the_bookmark_comes(run: Runner, spotify: StandIn) -> None:

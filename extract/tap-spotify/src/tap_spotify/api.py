@@ -14,7 +14,8 @@ from singer_sdk.exceptions import RetriableAPIError
 
 from tap_kit import TapError
 from tap_kit.bounded_http import told
-from tap_kit.client import AnswerError, Client, is_transient, response_provenance, retry_after
+from tap_kit.client import Client, is_transient, response_provenance, retry_after
+from tap_kit.errors import AnswerError
 from tap_kit.jsontext import loads
 from tap_spotify.tokens import LOG_IN, Tokens
 
@@ -71,6 +72,20 @@ class Spotify:
                 f"Spotify refuses an access token that it has just made (GET {path}). {LOG_IN}",
                 HTTPStatus.UNAUTHORIZED,
             ) from None
+
+    def account_id(self) -> str:
+        """Return the id of the account that the login belongs to (``GET /me``).
+
+        Source: reference of May 2026: ``account_id`` does not change; accounts from before have ``id`` alone.
+
+        Raises:
+            AnswerError: The answer names none; everything that :meth:`get` raises.
+        """
+        content = self.get("/me", {}).content
+        found = content.get("account_id") or content.get("id")
+        if not isinstance(found, str) or not found:
+            raise AnswerError("GET /me answered without an account.", HTTPStatus.OK)
+        return found
 
     def _get(self, path: str, parameters: Mapping[str, Any]) -> Answer:
         request = requests.Request(

@@ -12,17 +12,19 @@ import hashlib
 import os
 import secrets
 import sys
-import time
+import threading
 import webbrowser
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from tap_kit import TapError
+from typing_extensions import override
+
 from tap_kit.client import Client
+from tap_kit.errors import TOLD
 from tap_spotify.tap import TOKEN_FILE
 from tap_spotify.tokens import ACCOUNTS, App, Login, LoginError, LoginFile
 
@@ -33,6 +35,9 @@ SCOPES = "user-read-recently-played"
 PORT = 8898
 PATIENCE = 300.0
 """Seconds that a person has for agreeing in the browser."""
+
+_MAX_FIELDS = 20
+_MAX_ADDRESS = 65536
 
 
 @dataclass
@@ -65,18 +70,23 @@ class Visit:
         }
         return f"{self.accounts_url}/authorize?{urlencode(question)}"
 
+    def is_answered_by(self, address: str) -> bool:
+        """Return whether the browser was sent to *address* by this attempt, and not by another one or by a stranger."""
+        state = _fields(address).get("state", "")
+        return secrets.compare_digest(state.encode("utf-8", "replace"), self.state.encode())
+
     def code(self, address: str) -> str:
-        """Take the code out of the address that the browser was sent back to.
+        """Return the code in the address that the browser was sent back to.
 
         Raises:
-            LoginError: The person did not agree, or the address belongs to another attempt.
+            LoginError: The user did not agree, or the address belongs to another attempt.
         """
-        answer = dict(parse_qsl(urlsplit(address).query))
-        if not secrets.compare_digest(answer.get("state", ""), self.state):
-            raise LoginError("The browser came back from another attempt to log in. Start again.")
-        if "code" not in answer:
+        if not self.is_answered_by(address):
+            raise LoginError("The address belongs to another attempt to log in. Start again.")
+        code = _fields(address).get("code")
+        if not code:
             raise LoginError("Spotify was not allowed to share the plays. Start again and agree.")
-        return answer["code"]
+        return code
 
     def finish(self, client: Client, code: str, now: datetime) -> Login:
         """Exchange the code for a login.
@@ -99,51 +109,94 @@ class Visit:
         return Login.of(str(answer["refresh_token"]), now, str(answer.get("scope") or ""))
 
 
-def wait_for_browser(port: int, patience: float, ready: Callable[[], Any]) -> str:
-    """Wait on 127.0.0.1 until the browser comes back; gives the address that it asked for.
+def _fields(address: str) -> dict[str, str]:
+    """Return the fields of an address's query; none if it is not an address."""
+    try:
+        return dict(parse_qsl(urlsplit(address).query, max_num_fields=_MAX_FIELDS))
+    except ValueError:
+        return {}
+
+
+class _Door(ThreadingHTTPServer):
+    """Waits on 127.0.0.1 for the one request that counts; each request has a thread, so that none holds up another."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, port: int, is_answer: Callable[[str], bool]) -> None:
+        super().__init__(("127.0.0.1", port), _Visitor)
+        self.is_answer = is_answer
+        self.address = ""
+        self.has_answer = threading.Event()
+
+    @override
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Ignore a visitor that hangs up or does not speak HTTP."""
+
+
+class _Visitor(BaseHTTPRequestHandler):
+    """Answers one request; everything but the answer of this attempt is turned away."""
+
+    server: _Door
+    timeout = 10
+
+    def do_GET(self) -> None:
+        """Answer the browser."""
+        if not self.path.startswith("/callback?"):
+            self._reply(404, "Not here.")
+        elif not self.server.is_answer(self.path):
+            self._reply(400, "This belongs to another attempt to log in. Use the newest address.")
+        else:
+            self.server.address = self.path
+            try:
+                self._reply(200, "Thank you. You can close this page.")
+            finally:
+                self.server.has_answer.set()
+
+    def _reply(self, status: int, sentence: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain; charset=utf-8")
+        self.end_headers()
+        self.wfile.write(f"{sentence}\n".encode())
+
+    @override
+    def log_message(self, *_: Any) -> None:
+        """Write nothing: the address contains the code."""
+
+
+def wait_for_browser(
+    port: int, patience: float, ready: Callable[[], Any], is_answer: Callable[[str], bool]
+) -> str:
+    """Wait on 127.0.0.1 until the browser comes back; return the address that it asked for.
 
     Args:
         port: Where.
         patience: Seconds.
-        ready: Called once the door is open.
+        ready: Called once requests are accepted.
+        is_answer: Whether an address is that of this attempt; all others are ignored.
 
     Raises:
-        LoginError: The port is taken, or nobody came.
+        LoginError: The port is taken, or the browser did not come back in time.
     """
-    arrived: list[str] = []
-
-    class Door(BaseHTTPRequestHandler):
-        """Takes the one request that counts."""
-
-        timeout = 10
-
-        def do_GET(self) -> None:
-            """Answer the browser."""
-            if urlsplit(self.path).path == "/callback":
-                arrived.append(self.path)
-            self.send_response(200 if arrived else 404)
-            self.send_header("Content-Type", "text/plain; charset=utf-8")
-            self.end_headers()
-            self.wfile.write(b"Thank you. You can close this page.\n" if arrived else b"Not here.\n")
-
-        def log_message(self, *_: Any) -> None:
-            """Write nothing: the address holds the code."""
-
     try:
-        server = HTTPServer(("127.0.0.1", port), Door)
-    except OSError as error:
+        server = _Door(port, is_answer)
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a port"
         raise LoginError(
-            f"Port {port} cannot be used ({error.strerror}). Choose another with --port, and list it in the app."
+            f"Port {port} cannot be used ({reason}). Choose another with --port, and list it in the app."
         ) from None
     with server:
-        server.timeout = 1
-        ready()
-        end = time.monotonic() + patience
-        while not arrived and time.monotonic() < end:
-            server.handle_request()
-    if not arrived:
-        raise LoginError(f"Nobody came back from Spotify within {patience:.0f} seconds. Start again.")
-    return arrived[0]
+        threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
+        try:
+            ready()
+            server.has_answer.wait(min(patience, threading.TIMEOUT_MAX))
+        finally:
+            server.shutdown()
+    if not server.has_answer.is_set():
+        raise LoginError(
+            f"The browser did not come back from Spotify within {patience:.0f} seconds. Start again."
+        )
+    return server.address
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -151,8 +204,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _options().parse_args(arguments)
     try:
         _log_in(options)
-    except TapError as error:
+    except TOLD as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit("Not logged in.")
 
 
 def _log_in(options: argparse.Namespace) -> None:
@@ -166,10 +221,13 @@ def _log_in(options: argparse.Namespace) -> None:
     _say(f"The app has to list this redirect URI: {visit.redirect_uri}\nOpen and agree:\n\n{visit.address}\n")
     if options.paste:
         _say("Then paste the address that the browser shows, although it could not open it:")
-        address = sys.stdin.readline().strip()
+        address = sys.stdin.buffer.readline(_MAX_ADDRESS).decode("utf-8", "replace").strip()
     else:
         address = wait_for_browser(
-            options.port, options.patience, lambda: options.no_browser or webbrowser.open(visit.address)
+            options.port,
+            options.patience,
+            lambda: options.no_browser or webbrowser.open(visit.address),
+            visit.is_answered_by,
         )
     login = visit.finish(Client(), visit.code(address), datetime.now(UTC))
     project = Path(os.environ.get("MELTANO_PROJECT_ROOT") or Path.cwd())

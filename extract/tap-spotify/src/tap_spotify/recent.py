@@ -14,7 +14,7 @@ from singer_sdk import typing as th
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 from typing_extensions import override
 
-from tap_kit import Raw, RawStream, TapError
+from tap_kit import AnswerError, Raw, RawStream, TapError
 from tap_kit.bookmarks import is_later
 from tap_spotify.api import RateLimitedError
 
@@ -30,6 +30,9 @@ LIMIT = 50
 
 MOST_PAGES = 20
 """Should Spotify ever page back further than 50 plays."""
+
+_UNEXPECTED_SHAPES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What reading an answer of an unexpected shape raises."""
 
 
 class RecentlyPlayed(RawStream):
@@ -73,14 +76,46 @@ class RecentlyPlayed(RawStream):
         before = self.get_starting_replication_key_value(context)
         try:
             plays = self._plays(before)
+            account = self._account() if plays else ""
         except RateLimitedError as error:
             self.log("%s", error, level=logging.WARNING)
             return
         except (TapError, FatalAPIError, RetriableAPIError) as error:
             self.report_gap(f"{self.name}: {error}")  # the exports are read all the same
             return
+        except _UNEXPECTED_SHAPES as error:
+            self.report_gap(
+                f"{self.name}: an answer has another shape than is known here ({type(error).__name__}). Look for a newer "
+                "tap-spotify."
+            )
+            return
         self._tell_hole(before, plays)
-        yield from plays
+        for play in plays:
+            play.provenance["account"] = account
+            yield play
+
+    def _account(self) -> str:
+        """Return the account that the plays belong to: the setting's, else Spotify's id of it.
+
+        Raises:
+            AnswerError: Spotify refuses to name it, and it was not known before.
+        """
+        if named := self.config.get("account"):
+            return str(named)
+        if self._tap.spotify is None:
+            raise FatalAPIError("no app of Spotify is named")
+        try:
+            account = self._tap.spotify.account_id()
+        except AnswerError as error:
+            if known := self.stream_state.get("account"):
+                return str(known)
+            raise AnswerError(
+                f"{error} The plays could not be attributed to an account. Set TAP_SPOTIFY_ACCOUNT to a name for it and run "
+                "again.",
+                error.status,
+            ) from error
+        self.stream_state["account"] = account
+        return account
 
     def _plays(self, before: Any) -> list[Raw]:
         """Read the last plays, oldest first; further back only while all are newer than the last run's."""
@@ -113,7 +148,7 @@ class RecentlyPlayed(RawStream):
         for item in items:
             track = item.get("track") or {}
             name = f"{item['played_at']} {track.get('uri') or track.get('name')}"
-            yield Raw(item, {**answer.provenance, "raw_id": name, **self._tap.account})
+            yield Raw(item, {**answer.provenance, "raw_id": name})
 
     def _tell_hole(self, before: Any, plays: list[Raw]) -> None:
         """Warn where there were more plays since the last run than Spotify remembers."""

@@ -136,11 +136,6 @@ class TapSpotify(ExportTap):
             )
         super().read_exports()
 
-    @property
-    def account(self) -> dict[str, str]:
-        """The account, as a part of the provenance, where the settings name one."""
-        return {"account": self.config["account"]} if self.config.get("account") else {}
-
     @cached_property
     @override
     def client(self) -> Client:
