@@ -61,3 +61,10 @@ def test_the_state_of_a_killed_run_covers_what_was_sent_alone(runner: Runner) ->
     todo = set(outcome.bookmark("activity_details")["todo"])
     sent = {str(record["activityId"]) for record in outcome.records("activity_details")}
     assert todo | sent >= {str(number) for number in runner.standin.account.activities}
+
+
+def test_no_network_is_one_sentence_after_the_attempts_of_one_request(runner: Runner) -> None:
+    outcome = runner.run(api_url="http://127.0.0.1:9")
+    assert "no answer after 3 attempts (the connection was refused). Check the network" in outcome.stopped
+    assert runner.waits == [2.0, 4.0], "and not those of the other streams"
+    assert outcome.gaps == []

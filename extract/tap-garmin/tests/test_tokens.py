@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import os
 import signal
@@ -12,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_garmin.standin import Reply, StandIn
-from tap_garmin.tokens import TokenFile, post_form, save
+from tap_garmin.tokens import SignInError, TokenFile, post_form, save
 from tap_kit.errors import TapError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from conftest import Runner
+    from pytest_httpserver import HTTPServer
 
 
 @pytest.fixture
@@ -270,6 +272,24 @@ def test_the_browser_like_transport_renews_as_well(standin: StandIn) -> None:
     status, body = post_form(f"{standin.url}/di-oauth2-service/oauth/token", form, pair["di_client_id"])
     assert status == 200
     assert json.loads(body)["refresh_token"] == standin.signin.refresh
+
+
+def test_an_answer_without_end_is_one_sentence(httpserver: HTTPServer) -> None:
+    bomb = gzip.compress(bytes(64 * 2**20), 1)
+    httpserver.expect_request("/").respond_with_data(bomb, headers={"Content-Encoding": "gzip"})
+    with pytest.raises(TapError, match="No answer from Garmin's sign-in"):
+        post_form(httpserver.url_for("/"), {}, "x")
+
+
+@pytest.mark.parametrize("body", [b"[" * 200_000, b'{"access_token":' * 200_000], ids=["lists", "objects"])
+def test_an_answer_that_is_nested_too_deeply_is_one_sentence(
+    standin: StandIn, tmp_path: Path, body: bytes
+) -> None:
+    standin.signin.write(tmp_path)
+    now = standin.account.clock.now
+    tokens = TokenFile(tmp_path, standin.url, lambda *_: (200, body), now, lambda _: None)
+    with pytest.raises(SignInError, match="refused to renew"):
+        tokens.renew()
 
 
 def test_no_answer_at_all_is_one_sentence() -> None:

@@ -17,7 +17,7 @@ from tap_garmin.app import HEADERS
 from tap_garmin.tokens import SignInError
 from tap_kit import AnswerError, TapError
 from tap_kit.bounded_http import told
-from tap_kit.client import is_transient, response_provenance
+from tap_kit.client import content_type, is_transient, response_provenance
 from tap_kit.jsontext import loads
 
 if TYPE_CHECKING:
@@ -80,9 +80,8 @@ class Connect:
         try:
             content = loads(response.content) if response.content.strip() else None
         except ValueError as error:
-            kind = response.headers.get("Content-Type", "no type given")
             raise FatalAPIError(
-                f"{told(response.request)} answered with {len(response.content)} bytes ({kind}) that are {error}."
+                f"{told(response.request)} answered with {len(response.content)} bytes ({content_type(response)}) that are {error}."
             ) from None
         return Answer(content, response.content, response_provenance(response, API_VERSION))
 
@@ -104,7 +103,7 @@ class Connect:
         kind = response.headers.get("Content-Type", "")
         if any(text in kind for text in ("html", "json")):
             raise FatalAPIError(
-                f"{told(response.request)} answered with {len(response.content)} bytes of {kind} in place of a file."
+                f"{told(response.request)} answered with {len(response.content)} bytes of {content_type(response)} in place of a file."
             )
         return Answer(None, response.content, response_provenance(response, API_VERSION))
 

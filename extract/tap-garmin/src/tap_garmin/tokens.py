@@ -45,6 +45,7 @@ ACCESS_LIFE = timedelta(hours=24)
 """Usual life of an access token, where the token does not say when it was issued."""
 
 _NAMES = ("di_token", "di_refresh_token", "di_client_id")
+_MAX_ANSWER_BYTES = 2**20
 _OWNER_ALONE = 0o077
 _LOG_IN = "Log in again with tap-garmin-login"
 
@@ -77,7 +78,7 @@ class Tokens:
             part = self.access.split(".")[1]
             claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
             return datetime.fromtimestamp(claims[claim], UTC)
-        except (IndexError, KeyError, TypeError, ValueError, OverflowError):
+        except (IndexError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
             return None
 
 
@@ -165,7 +166,7 @@ class TokenFile:
                 _text(answer.get("refresh_token") or tokens.refresh),
                 tokens.client_id,
             )
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise SignInError(
                 f"Garmin refused to renew the saved log-in (POST {REFRESH_PATH} answered {status}). {_LOG_IN}."
             ) from None
@@ -187,7 +188,7 @@ class TokenFile:
                 f"The Garmin token at {self.path} cannot be read ({error.strerror}). The setting token_store has to name a "
                 "folder or a .json file that your user can read."
             ) from None
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise SignInError(
                 f"The file {self.path} holds no Garmin token ({', '.join(_NAMES)}); those of garth cannot be "
                 f"converted. {_LOG_IN}."
@@ -261,10 +262,19 @@ def post_form(url: str, form: Mapping[str, str], user: str) -> tuple[int, bytes]
     Source: ``garminconnect`` 0.3.20 sends it through ``curl_cffi``; whether a plain request is always let through is
     not known.
 
+    The answer is bounded here, by 30 seconds in all and 1 MiB unpacked, as it does not come through the kit's client.
+
     Raises:
-        TapError: No answer.
+        TapError: No answer, or one that is too large.
     """
     from curl_cffi import requests as browser  # noqa: PLC0415 - slow to load, and needed once a day
+    from curl_cffi.curl import CURL_WRITEFUNC_ERROR  # noqa: PLC0415 - likewise
+
+    body = bytearray()
+
+    def keep(piece: bytes) -> int:
+        body.extend(piece)
+        return len(piece) if len(body) <= _MAX_ANSWER_BYTES else CURL_WRITEFUNC_ERROR
 
     try:
         response = browser.post(
@@ -275,9 +285,10 @@ def post_form(url: str, form: Mapping[str, str], user: str) -> tuple[int, bytes]
             impersonate="chrome",
             allow_redirects=False,
             timeout=30,
+            content_callback=keep,
         )
     except browser.exceptions.RequestException as error:
         raise TapError(
             f"No answer from Garmin's sign-in ({type(error).__name__}). Check the network and run again."
         ) from None
-    return int(response.status_code), bytes(response.content)
+    return int(response.status_code), bytes(body)
