@@ -7,6 +7,7 @@ import gzip
 import json
 import re
 import socket
+import ssl
 import threading
 import time
 import zlib
@@ -20,6 +21,7 @@ import requests
 from singer_sdk.exceptions import RetriableAPIError, SingerSDKError
 
 from tap_kit import AnswerError, Client, TapError, UnreachableError
+from tap_kit.bounded_http import BoundedAdapter
 from tap_kit.client import response_provenance, retry_after
 from tap_kit.credentials import WITHHELD, answer_text
 from tap_kit.jsontext import dumps, loads
@@ -354,6 +356,44 @@ def test_a_server_that_does_not_speak_tls_is_one_sentence() -> None:
         pytest.raises(UnreachableError, match="encrypted"),
     ):
         ask(address.replace("http:", "https:"), max_answer_seconds=60)
+
+
+def test_a_certificate_that_is_refused_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+
+    def refuse(_: BoundedAdapter, request: requests.PreparedRequest, **__: Any) -> requests.Response:
+        sent.append(str(request.url))
+        raise requests.exceptions.SSLError(ssl.SSLCertVerificationError("private.example"))
+
+    monkeypatch.setattr(BoundedAdapter, "send", refuse)
+    with pytest.raises(UnreachableError, match=r"certificate was refused.*REQUESTS_CA_BUNDLE") as caught:
+        ask("https://private.example/x")
+    assert len(sent) == 1
+    assert "private" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [b"HTTP/1.1 200 OK\r\nX: ", for_ever(b"x", 0.02)],
+        [b"HTTP/1.1 200 OK\r\n", for_ever(b"X: y\r\n" * 9999)],
+        [b"HTTP/1.1 407 \x1b[31mprivate\r\n\r\n"],
+        [b"private\r\n\r\n"],
+        [b""],
+    ],
+    ids=["slow", "headers without end", "refusal", "not HTTP", "nothing"],
+)
+def test_a_hostile_proxy_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, parts: list[bytes | Iterable[bytes]]
+) -> None:
+    for name in ("NO_PROXY", "no_proxy", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with serving(*parts) as address:
+        monkeypatch.setenv("HTTPS_PROXY", address)
+        with pytest.raises((UnreachableError, AnswerError)) as caught:
+            ask("https://127.0.0.1:1/x", max_answer_seconds=1)
+    assert str(caught.value).isprintable()
+    assert not re.search("private|s3cr3t|127.0.0.1", str(caught.value))
 
 
 # What a service says
