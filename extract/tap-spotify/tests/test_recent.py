@@ -85,7 +85,9 @@ def test_an_account_that_was_known_before_is_not_lost(run: Runner, spotify: Stan
     ],
     ids=["number", "texts", "list"],
 )
-def test_an_answer_of_another_shape_does_not_end_the_run(run: Runner, spotify: StandIn, content: object) -> None:
+def test_an_answer_of_another_shape_does_not_end_the_run(
+    run: Runner, spotify: StandIn, content: object
+) -> None:
     spotify.plays = [played(0)]
     run(**spotify.settings)
     spotify.will_answer(content)
