@@ -105,6 +105,7 @@ DECLARE
     pending regclass;
     turn constant bigint := hashtextextended('bronze indexes ' || source_name, 0);
 BEGIN
+    PERFORM bronze.check_source(source_name);
     CALL bronze.index_partitions(source_name);
     PERFORM pg_advisory_lock(turn);
     FOR missing IN SELECT m.suffix FROM bronze.missing_indexes(source_name) AS m LOOP

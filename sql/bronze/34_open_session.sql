@@ -1,3 +1,17 @@
+-- bronze.check_session: refuses a connection that PostgreSQL serves with another session than the one that was prepared: a pooler in transaction or
+-- statement mode. The marker is what the client alone knows of its connection; the loader asks at the beginning of each transaction.
+CREATE OR REPLACE FUNCTION bronze.check_session(marker text) RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    IF current_setting('bronze.session', TRUE) IS DISTINCT FROM marker THEN
+        RAISE EXCEPTION 'a connection pooler changes the server session under the loader''s connection' USING ERRCODE = 'ZB001',
+            HINT = 'Connect to PostgreSQL itself, or through a pool in session mode (pgbouncer: pool_mode = session).';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION bronze.check_session(text) IS 'Refuses a connection whose session on the server is not the one that the client prepared.';
+
 -- bronze.open_session: the temporary tables of a loader's connection. What a part of a batch goes through: bronze_incoming (keys and hashes)
 -- -> bronze.judge -> bronze_verdict; bronze_stage (the rest of those that are news) -> bronze.land -> bronze_<source>.
 CREATE OR REPLACE FUNCTION bronze.open_session() RETURNS void
@@ -5,6 +19,10 @@ LANGUAGE plpgsql
 SET client_min_messages = warning
 AS $$
 BEGIN
+    IF to_regclass('pg_temp.bronze_seen') IS NOT NULL THEN
+        RAISE EXCEPTION 'a connection pooler handed out a server session that another client has used' USING ERRCODE = 'ZB001',
+            HINT = 'Connect to PostgreSQL itself, or let the pool clean sessions (pgbouncer: pool_mode = session, server_reset_query = DISCARD ALL).';
+    END IF;
     CREATE TEMPORARY TABLE IF NOT EXISTS bronze_incoming (
         ord bigint NOT NULL, -- number of the record's line in the run
         stream_id integer NOT NULL,

@@ -6,6 +6,9 @@ LANGUAGE plpgsql
 SET work_mem = '64MB' -- a batch is joined in memory
 AS $$
 DECLARE
+    rows_written bigint;
+    heads_written bigint;
+    landed bigint;
     run bronze.runs%ROWTYPE;
     landing_time constant timestamp := current_setting('bronze.ingested_at')::timestamp;
     -- quality_checks of a record in which nothing is odd: the loader sends it empty
@@ -13,6 +16,7 @@ DECLARE
     start_time constant timestamp := current_setting('bronze.started_at')::timestamp;
     end_time constant timestamp := greatest(clock_timestamp() AT TIME ZONE 'UTC', start_time);
 BEGIN
+    PERFORM set_config('bronze.landing', 'on', TRUE); -- see bronze.refuse_other_writers
     SELECT * INTO STRICT run FROM bronze.runs WHERE run_id = current_setting('bronze.run_id');
 
     EXECUTE format(
@@ -62,12 +66,14 @@ BEGIN
     ) USING
         run.source, landing_time, run.environment, run.run_id, run.pipeline_version, run.pipeline_parameters,
         start_time, end_time, current_setting('bronze.steps')::jsonb, all_passed;
+    GET DIAGNOSTICS rows_written = ROW_COUNT;
 
     INSERT INTO bronze.heads (stream_id, raw_id, version, current_version, content_hash, ordering, partition_key, row_id)
     SELECT v.stream_id, v.raw_id, 1, 1, v.content_hash, v.ordering, coalesce(s.source_timestamp, landing_time)::date, v.row_id
     FROM bronze_verdict AS v
     INNER JOIN bronze_stage AS s ON s.ord = v.ord
     WHERE v.former_version IS NULL;
+    GET DIAGNOSTICS heads_written = ROW_COUNT;
 
     IF EXISTS (SELECT FROM bronze_verdict AS v WHERE v.former_version IS NOT NULL) THEN
         INSERT INTO bronze.former_versions (stream_id, raw_id, version, content_hash, partition_key, row_id)
@@ -94,6 +100,8 @@ BEGIN
         FROM bronze_verdict AS v
         INNER JOIN bronze_stage AS s ON s.ord = v.ord
         WHERE v.former_version IS NOT NULL AND h.stream_id = v.stream_id AND h.raw_id = v.raw_id;
+        GET DIAGNOSTICS landed = ROW_COUNT;
+        heads_written := heads_written + landed;
     END IF;
 
     INSERT INTO bronze_landed (stream_id, change, record_count, invalid_count, warning_count, first_event, last_event)
@@ -108,6 +116,14 @@ BEGIN
     FROM bronze_verdict AS v
     INNER JOIN bronze_stage AS s ON s.ord = v.ord
     GROUP BY v.stream_id, v.change;
+
+    -- a trigger that returns NULL, or a rule, leaves rows out without an error
+    SELECT coalesce(sum(l.record_count), 0) INTO landed FROM bronze_landed AS l;
+    IF rows_written <> landed OR heads_written <> landed THEN
+        RAISE EXCEPTION 'PostgreSQL wrote % of % rows into public.bronze_%, and % of their heads: a trigger or a rule left some out',
+            rows_written, landed, run.source, heads_written
+            USING ERRCODE = 'ZB002', HINT = 'Remove the trigger or the rule from the table, and run again; nothing of this batch was committed.';
+    END IF;
 
     UPDATE bronze.streams AS c
     SET row_count = c.row_count + n.row_count,
@@ -133,6 +149,7 @@ BEGIN
         GROUP BY l.stream_id
     ) AS n
     WHERE c.id = n.stream_id;
+    PERFORM set_config('bronze.landing', 'off', TRUE);
 END
 $$;
 COMMENT ON FUNCTION bronze.land() IS 'Appends what bronze.judge found to be news, from bronze_stage and bronze_verdict.';

@@ -1,7 +1,8 @@
 -- bronze.unseen_months: months in which a stream has records that this run should have seen and did not (see bronze_seen).
 -- bronze.record_gone: such records of one month get a version that says so and repeats their last payload. With a window: those whose source_timestamp
--- lies in [window_start, window_end) and whose payload, or metadata, contains window_match. At most row_limit at a time; gives how many it was, so that
--- the loader calls it, a transaction each, until it gives 0. Month by month, as PostgreSQL then opens one partition instead of all.
+-- lies in [window_start, window_end) and whose payload, or metadata, contains window_match. None that another run landed since
+-- bronze.began (UTC): it may have read later than this one. At most row_limit at a time; gives how many it was, so that the loader calls it, a
+-- transaction each, until it gives 0. Month by month, as PostgreSQL then opens one partition instead of all.
 CREATE OR REPLACE FUNCTION bronze.unseen_months(absent_stream integer, window_start timestamp, window_end timestamp) RETURNS SETOF date
 LANGUAGE plpgsql
 STABLE
@@ -28,6 +29,7 @@ AS $$
 DECLARE
     source_name text;
     gone_count bigint;
+    began constant timestamp := current_setting('bronze.began')::timestamp;
 BEGIN
     SELECT source INTO STRICT source_name FROM bronze.streams WHERE id = absent_stream;
     PERFORM pg_advisory_xact_lock(hashtextextended('bronze landing ' || source_name, 0));
@@ -69,11 +71,13 @@ BEGIN
         FROM bronze_verdict AS v
         INNER JOIN public.%I AS r ON r.id = v.former_row_id AND r.partition_key = v.former_partition_key
         WHERE r.partition_key >= %L AND r.partition_key < %L
+            -- what another run landed since this one began may be newer than what this one has read
+            AND (r.ingested_at < $5 OR r.pipeline_run_id = $6)
             AND ($1 IS NULL OR r.source_timestamp >= $1) AND ($2 IS NULL OR r.source_timestamp < $2)
             AND ($3 IS NULL OR r.raw_data @> $3 OR r.metadata @> $3)
         LIMIT $4',
         'bronze_' || source_name, month, (month + interval '1 month')::date
-    ) USING window_start, window_end, window_match, row_limit;
+    ) USING window_start, window_end, window_match, row_limit, began, current_setting('bronze.run_id');
 
     DELETE FROM bronze_verdict AS v WHERE NOT EXISTS (SELECT FROM bronze_stage AS s WHERE s.ord = v.ord);
     PERFORM bronze.land();

@@ -279,3 +279,26 @@ def test_what_an_older_export_of_the_same_run_had_does_not_count_as_seen(bronze:
     bronze.load(*older, *newest)
 
     assert bronze.column("raw_id", "metadata ->> 'change' = 'gone'") == ["1"]
+
+
+def test_what_another_run_landed_in_the_meantime_is_not_gone(bronze: Bronze) -> None:
+    read_all(bronze, 1, 2)
+    schema = bronze.schema(x_absence="full")
+    first = bronze.start(batch_wait_limit_seconds=0)
+    assert first.stdin is not None
+    assert first.stdout is not None
+    first.stdin.write(bronze.lines(schema, *orders(bronze, 1), bronze.state(1)))
+    first.stdin.flush()
+    first.stdout.readline()  # it has begun, and confirmed what it read
+    bronze.load(
+        schema, *orders(bronze, 1, 2, 3)
+    )  # another one reads what is new since, and does not end the stream
+
+    first.stdin.write(bronze.lines(bronze.finish()))
+    first.stdin.close()
+    assert first.wait(timeout=30) == 0
+
+    # 2 was there before the run began, and the run did not see it
+    assert changes(bronze) == ["1 new", "2 new", "3 new", "2 gone"]
+    read_all(bronze, 1, 2)
+    assert changes(bronze)[4:] == ["2 back", "3 gone"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import UTC, date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,10 +15,12 @@ from target_postgres_bronze.books import Figures
 from target_postgres_bronze.errors import RejectedError
 from target_postgres_bronze.hooks import run_hook
 from target_postgres_bronze.indexing import Indexing
+from target_postgres_bronze.session import session_marker
 from target_postgres_bronze.writing import MONTHS_AT_ONCE, REFUSALS, PartWriter, TooManyMonthsError, value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
+    from datetime import date, datetime
 
     from target_postgres_bronze.run import Run
     from target_postgres_bronze.session import Session
@@ -56,7 +57,7 @@ class Lander:
         self._run = run
         self._unit = 0
         self._watched: set[int] = set()
-        self._writer = PartWriter(run, after, self._watched)
+        self._writer = PartWriter(run, session.began, after, self._watched)
         self._ahead = Ahead(session.second, self._writer.stage)
         self._indexing = Indexing(session, run.source)
         self._figures = Figures()
@@ -76,6 +77,7 @@ class Lander:
         with connection.transaction():
             for name, text in before:
                 run_hook(connection, name, text)
+        connection.execute("SELECT bronze.check_source(%s)", [run.source])
         connection.execute(_MAKE_SOURCE, [run.source, run.source])
         self._writer.name_run(connection)
         connection.execute(
@@ -277,7 +279,8 @@ class Lander:
     def _unseen_months(self, stream_id: int, start: datetime | None, end: datetime | None) -> list[date]:
         rows = self._session.run(
             lambda connection: connection.execute(
-                "SELECT bronze.unseen_months(%s, %s, %s)", [stream_id, start, end]
+                "SELECT m FROM bronze.check_session(%s), bronze.unseen_months(%s, %s, %s) AS m",
+                [session_marker(connection), stream_id, start, end],
             ).fetchall()
         )
         return [row[0] for row in rows]
@@ -324,8 +327,11 @@ class Lander:
         rows = [row for batch in to_come for part in batch.parts for row in part.rows]
         if all(rows) and not self._watched:
             self._indexing.begin(
-                self._writer.partitions - {month or _this_month() for month in months_of(rows)}
+                self._writer.partitions - {month or self._this_month() for month in months_of(rows)}
             )
+
+    def _this_month(self) -> date:
+        return self._session.now().date().replace(day=1)
 
     def build_indexes(self) -> None:
         """Build what indexes the source's table lacks yet, and say in comments what its schemas say."""
@@ -362,10 +368,6 @@ class Lander:
             )
         finally:
             self._close()
-
-
-def _this_month() -> date:
-    return datetime.now(UTC).date().replace(day=1)
 
 
 def _refusal(error: psycopg.Error) -> str:

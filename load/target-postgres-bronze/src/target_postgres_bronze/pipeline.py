@@ -9,7 +9,6 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import psycopg
 
-from target_postgres_bronze import database, project
+from target_postgres_bronze import database, project, refusals
 from target_postgres_bronze.archive import SUFFIX, Archive, FileArchive, NoArchive
 from target_postgres_bronze.database import DatabaseError
 from target_postgres_bronze.embedded import EmbeddedServerError
@@ -36,6 +35,7 @@ from target_postgres_bronze.streams import read_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
 log = logging.getLogger(__name__)
 
@@ -86,10 +86,7 @@ def run_loader(
 def _sentence(error: BaseException) -> str:
     """Return what went wrong, for a person; PostgreSQL's own words could quote a row."""
     if isinstance(error, psycopg.Error):
-        return (
-            f"PostgreSQL refuses: {type(error).__name__} (SQLSTATE {error.sqlstate}). What was confirmed is safe; the "
-            "server's log has more."
-        )
+        return refusals.sentence(error)
     if isinstance(error, BrokenPipeError):
         return "The program that reads the loader's states no longer takes them. What was confirmed is safe; run again."
     return str(error) if isinstance(error, _TOLD) else type(error).__name__
@@ -132,7 +129,7 @@ def _land_chunks(  # noqa: PLR0913, PLR0917 - what a run is made of
     tap = _find_tap(first, settings)
     if not first and not (settings.source or env.get("MELTANO_EXTRACTOR_NAME")):
         return 128 + interrupt.number if interrupt.number else 0
-    run = _describe_run(settings, env, tap)
+    run = _describe_run(settings, env, tap, session.now())
     work = _Work(session, settings, run, out)
     try:
         work.loader.feed(first)
@@ -168,7 +165,7 @@ class _Work:
         self.lander = Lander(session, run, before, after)
         self.loader = Loader(
             self.lander,
-            datetime.now(UTC).replace(tzinfo=None),
+            session.now(),
             self.archive,
             partial(_confirm, out),
             settings.stream_annotations,
@@ -305,7 +302,7 @@ def _without_secrets(value: Any) -> Any:
     return [_without_secrets(element) for element in value] if isinstance(value, list) else value
 
 
-def _describe_run(settings: Settings, env: Mapping[str, str], tap: _Tap) -> Run:
+def _describe_run(settings: Settings, env: Mapping[str, str], tap: _Tap, now: datetime) -> Run:
     extractor = env.get("MELTANO_EXTRACTOR_NAME") or tap.name
     source = settings.source or re.sub(r"[^a-z0-9]", "_", extractor.lower().removeprefix("tap-"))
     if not _SOURCE.fullmatch(source):
@@ -313,7 +310,6 @@ def _describe_run(settings: Settings, env: Mapping[str, str], tap: _Tap) -> Run:
             "The source has no usable name: set the loader's setting source to lower-case letters, digits and _, beginning with a letter, "
             "40 at most. Under Meltano it is the extractor's name."
         )
-    now = datetime.now(UTC)
     run_id = f"{source}-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     tap_name = tap.name or extractor or f"tap-{source.replace('_', '-')}"
     return Run(

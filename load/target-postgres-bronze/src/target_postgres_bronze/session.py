@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from contextlib import closing, suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psycopg
@@ -17,6 +18,7 @@ from target_postgres_bronze.layout import Layout, ensure_layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from target_postgres_bronze.database import Target
 
@@ -43,6 +45,23 @@ _SETTINGS: Final = (
     # two connections share the builds; the server's own helpers would get in their way
     "SET max_parallel_maintenance_workers = 0",
 )
+#: Sets what ends long statements or waiting sessions to "never", whatever role and database say; transaction_timeout is there since PostgreSQL 17.
+_LIFT_TIMEOUTS: Final = (
+    "SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout', "
+    "'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout') AND setting <> '0'"
+)
+CHECK_SESSION: Final = "SELECT bronze.check_session(%s)"
+#: What a loader needs, one row: standby, read-only, temporary tables, and the owner of a layout that the user may not use.
+_RIGHTS: Final = """
+    SELECT
+        pg_is_in_recovery(),
+        current_setting('default_transaction_read_only')::boolean,
+        has_database_privilege(current_database(), 'TEMPORARY'),
+        (SELECT r.rolname FROM pg_namespace AS n INNER JOIN pg_roles AS r ON r.oid = n.nspowner
+         WHERE n.nspname = 'bronze' AND NOT has_schema_privilege(n.oid, 'USAGE')),
+        current_user,
+        current_database()
+"""
 #: SQLSTATE classes and codes after which the same work can succeed: connection lost, server going down or short of
 #: something, deadlock.
 _PASSING: Final = ("08", "57P", "53", "40", "55P03")
@@ -68,6 +87,8 @@ class Session:
         self._connection: psycopg.Connection[Any] | None = None
         self._beside: psycopg.Connection[Any] | None = None
         self._turn = threading.Lock()
+        self._began: datetime | None = None
+        self._began_here = 0.0
         #: Whether a signal asks to end; then nothing waits for a database that is away.
         self.is_stopped: Callable[[], bool] = lambda: False
         #: Called after a connection was opened anew.
@@ -97,10 +118,32 @@ class Session:
             raise LoaderError(
                 f"{target.display}: the database's encoding is not UTF8. Make the database with ENCODING 'UTF8'."
             )
-        for setting in _SETTINGS:
-            connection.execute(setting.encode())
+        check_rights(connection, target)
+        marker = session_marker(connection)
+        # in one transaction, so that a pooler cannot divide them among several sessions
+        with connection.transaction():
+            connection.execute("SELECT set_config('bronze.session', %s, false)", [marker])
+            lift_timeouts(connection)
+            for setting in _SETTINGS:
+                connection.execute(setting.encode())
         ensure_layout(connection, self._layout)
-        connection.execute("SELECT bronze.open_session()")
+        row: Any = connection.execute(
+            "SELECT clock_timestamp() AT TIME ZONE 'UTC' FROM bronze.check_session(%s), bronze.open_session()",
+            [marker],
+        ).fetchone()
+        if self._began is None:
+            self._began, self._began_here = row[0], time.monotonic()
+
+    def now(self) -> datetime:
+        """Return the present by the server's clock (UTC, without a zone)."""
+        return self.began + timedelta(seconds=time.monotonic() - self._began_here)
+
+    @property
+    def began(self) -> datetime:
+        """When the first connection was opened, by the server's clock (UTC, without a zone)."""
+        while self._began is None:
+            self.open()
+        return self._began
 
     def run(self, work: Callable[[psycopg.Connection[Any]], T]) -> T:
         """Do *work* with the connection; when the database goes away, wait for it and do the work again.
@@ -216,3 +259,44 @@ class Session:
             return f"{where}: the disk is full (SQLSTATE 53100). Free some space."
         state = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""
         return f"{where}: the connection broke or the server is short of something{state}."
+
+
+def lift_timeouts(connection: psycopg.Connection[Any]) -> None:
+    """Set the timeouts of *connection*'s session to none; a rollback undoes that."""
+    connection.execute(_LIFT_TIMEOUTS.encode())
+
+
+def check_rights(connection: psycopg.Connection[Any], target: Target) -> None:
+    """Raise LoaderError if the user of *connection* cannot load into the database, with the remedy."""
+    row: Any = connection.execute(_RIGHTS.encode()).fetchone()
+    is_standby, is_read_only, has_temporary, owner, user, name = row
+    if is_standby:
+        reason = "the server is a read replica, and a load writes. Connect to the primary server (PG_HOST)."
+    elif is_read_only:
+        reason = (
+            f'transactions are read-only by default, and a load writes. As administrator: ALTER DATABASE "{name}" SET '
+            f'default_transaction_read_only = off, and the same for the role "{user}" (ALTER ROLE) if it is set there.'
+        )
+    elif not has_temporary:
+        reason = (
+            f'the user "{user}" may not create temporary tables, through which each batch is loaded. As owner of the database: '
+            f'GRANT TEMPORARY ON DATABASE "{name}" TO "{user}".'
+        )
+    elif owner:
+        reason = (
+            f'the tables belong to the user "{owner}", and "{user}" may not use them. Connect as "{owner}"; or run sql/roles.sql as '
+            f'"{owner}" and then GRANT bronze_loader TO "{user}" (docs/moving.md).'
+        )
+    else:
+        return
+    raise LoaderError(f"{target.display}: {reason}")
+
+
+def check_session(connection: psycopg.Connection[Any]) -> None:
+    """Raise psycopg.Error (ZB001) if a pooler has given *connection* another session of the server."""
+    connection.execute(CHECK_SESSION, [session_marker(connection)])
+
+
+def session_marker(connection: psycopg.Connection[Any]) -> str:
+    """Return what tells this connection from others: a pooler tells each client another number than PostgreSQL's own."""
+    return str(connection.info.backend_pid)

@@ -13,10 +13,11 @@ from target_postgres_bronze.books import letter_row
 from target_postgres_bronze.copying import copy_in
 from target_postgres_bronze.errors import LoaderError
 from target_postgres_bronze.hooks import run_hook
+from target_postgres_bronze.session import session_marker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
-    from datetime import date
+    from datetime import date, datetime
 
     from target_postgres_bronze.batch import Origin, Part, Row
     from target_postgres_bronze.books import Figures
@@ -36,11 +37,11 @@ REFUSALS: Final = (
     psycopg.errors.ProgramLimitExceeded,
 )
 _STEPS: Final = json.dumps(["read", "check", "judge", "land"])
-_NAME_RUN: Final = "SELECT set_config('bronze.run_id', %s, false)"
+_NAME_RUN: Final = "SELECT set_config('bronze.run_id', %s, false), set_config('bronze.began', CAST(CAST(%s AS timestamp) AS text), false)"
 #: What a transaction of the run begins with: one time for all its rows.
 _BEGIN: Final = (
     "SELECT set_config('bronze.ingested_at', clock, true), set_config('bronze.started_at', clock, true), "
-    "set_config('bronze.steps', %s, true) FROM CAST(clock_timestamp() AT TIME ZONE 'UTC' AS text) AS clock"
+    "set_config('bronze.steps', %s, true), bronze.check_session(%s) FROM CAST(clock_timestamp() AT TIME ZONE 'UTC' AS text) AS clock"
 )
 #: The partition of a month, or of the rows that have no time but that of their landing; gives the month.
 _MAKE_PARTITION: Final = (
@@ -65,15 +66,19 @@ class PartWriter:
         partitions: Months whose partitions are there.
     """
 
-    def __init__(self, run: Run, hooks: list[tuple[str, bytes]], watched: Collection[int]) -> None:
+    def __init__(
+        self, run: Run, began: datetime, hooks: list[tuple[str, bytes]], watched: Collection[int]
+    ) -> None:
         """Prepare.
 
         Args:
             run: The run.
+            began: When the loader began, by the server's clock (UTC).
             hooks: What lands a part, and what else runs for each.
             watched: Streams (ids of the catalog) of which it is noted what was seen; looked at for each part.
         """
         self._run = run
+        self._began = began
         self._hooks = hooks
         self._watched = watched
         self.partitions: set[date] = set()
@@ -81,12 +86,12 @@ class PartWriter:
 
     def name_run(self, connection: psycopg.Connection[Any]) -> None:
         """Tell *connection* which run it works for."""
-        connection.execute(_NAME_RUN, [self._run.run_id])
+        connection.execute(_NAME_RUN, [self._run.run_id, self._began])
 
     def begin(self, connection: psycopg.Connection[Any]) -> None:
         """Begin what is written by one transaction: what one before it has made without a commit is not there."""
         self._made.clear()
-        connection.execute(_BEGIN, [_STEPS])
+        connection.execute(_BEGIN, [_STEPS, session_marker(connection)])
 
     def committed(self) -> None:
         """Note that the transaction is committed, and the partitions that it made are there to stay."""

@@ -11,6 +11,7 @@ from target_postgres_bronze.errors import RejectedError
 from target_postgres_bronze.messages import read_message
 from target_postgres_bronze.operator.session import OperatorError
 from target_postgres_bronze.records import RecordReader
+from target_postgres_bronze.session import check_session
 from target_postgres_bronze.streams import read_schema
 from target_postgres_bronze.writing import send
 
@@ -108,7 +109,9 @@ class Reconciler:
                 "What is missing or differs is in bronze.differences; reconcile again for the rest."
             )
         known = [number for number in self._names if number > 0]
-        connection.execute("SELECT bronze.compare_absent(%s, %s)", [self.number, known])
+        with connection.transaction():
+            check_session(connection)
+            connection.execute("SELECT bronze.compare_absent(%s, %s)", [self.number, known])
 
     def _take(self, line: bytes) -> None:
         try:
@@ -166,6 +169,7 @@ class Reconciler:
             origin[2] for origin, row in zip(part.origins, part.rows, strict=True) if not self._is_wanted(row)
         ]
         with connection.transaction(), connection.cursor() as cursor:
+            check_session(connection)
             send(cursor, part)
             cursor.execute(
                 "SELECT bronze.compare(%s, %s, %s::bigint[])",

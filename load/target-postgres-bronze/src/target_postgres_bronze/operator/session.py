@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from target_postgres_bronze import database, project
+from target_postgres_bronze import database, project, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -53,9 +53,14 @@ def connected(meant: database.Target | None = None) -> Iterator[psycopg.Connecti
     import psycopg  # noqa: PLC0415 - half a second that --help need not pay
     from psycopg.rows import dict_row  # noqa: PLC0415 - the same
 
+    from target_postgres_bronze.session import lift_timeouts  # noqa: PLC0415 - the same
+
     meant = meant or target()
     try:
         with meant.connect(row_factory=dict_row) as connection:
+            connection.autocommit = True
+            lift_timeouts(connection)
+            connection.autocommit = False
             yield connection
     except (
         psycopg.errors.UndefinedTable,
@@ -64,6 +69,8 @@ def connected(meant: database.Target | None = None) -> Iterator[psycopg.Connecti
     ) as error:
         raise _missing_layout(meant, error) from error
     except psycopg.Error as error:
+        if (error.sqlstate or "").startswith(refusals.OWN_CLASS):
+            raise OperatorError(f"{meant.display}: {refusals.sentence(error)}") from error
         said = error.diag.message_primary or type(error).__name__
         raise OperatorError(
             f"{meant.display}: the database refused ({error.sqlstate or 'no answer'}): {said}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 import tempfile
-from datetime import UTC, datetime
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -18,6 +17,7 @@ from target_postgres_bronze.operator.schedules import extractor_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
     from pathlib import Path
 
     from target_postgres_bronze.operator.reconciling import Reconciler
@@ -101,11 +101,10 @@ def _compare(  # noqa: PLR0913, PLR0917 - what the options say
     loader = Session(
         partial(database.resolve, config, project.environment(root)), read_layout(project.sql_dir())
     )
-    now = datetime.now(UTC).replace(tzinfo=None)
     annotations = config.get("stream_annotations")
     try:
         comparison = Reconciler(
-            loader, source, now, stream=stream, annotations=annotations, spool=spool, **days
+            loader, source, loader.now(), stream=stream, annotations=annotations, spool=spool, **days
         )
         with progress(f"{source}: reading it again; records of what is here", known) as advance:
             take = partial(_take, comparison, advance)
