@@ -1,5 +1,5 @@
 -- The schema bronze and the version of the layout that this database has.
--- layout version: 1
+-- layout version: 2
 -- Raise the number above with every change of a file in this folder; the loader applies the folder when it is newer than the database.
 CREATE SCHEMA IF NOT EXISTS bronze;
 COMMENT ON SCHEMA bronze IS 'Control tables, functions and views of the bronze layer. The records themselves are in public.bronze_<source>.';

@@ -10,9 +10,18 @@ AS $$
 DECLARE
     table_name constant text := 'bronze_' || source_name;
     missing record;
+    rule text;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended(table_name, 0));
-    INSERT INTO bronze.sources (source) VALUES (source_name) ON CONFLICT DO NOTHING;
+    PERFORM bronze.check_source(source_name);
+    BEGIN
+        INSERT INTO bronze.sources (source) SELECT source_name WHERE NOT EXISTS (SELECT FROM bronze.sources AS s WHERE s.source = source_name);
+    EXCEPTION
+        WHEN check_violation THEN
+            GET STACKED DIAGNOSTICS rule = CONSTRAINT_NAME;
+            RAISE EXCEPTION 'a source cannot be named %: %', source_name, replace(rule, '_', ' ')
+                USING ERRCODE = 'ZB004', CONSTRAINT = rule, HINT = 'Set the loader''s setting source to another name.';
+    END;
     EXECUTE format(
         'CREATE TABLE IF NOT EXISTS public.%I (LIKE bronze.record INCLUDING ALL EXCLUDING INDEXES,
          CONSTRAINT %I PRIMARY KEY (id, partition_key)) PARTITION BY RANGE (partition_key)',
@@ -62,20 +71,26 @@ BEGIN
         EXECUTE format('DROP INDEX public.%I', missing.index_name);
     END LOOP;
 
+    -- since 1 December 2026; NOT VALID first, so that a row of another source, which bronze.disagreements names, stops no update
     IF NOT EXISTS (
-        SELECT FROM pg_trigger WHERE tgrelid = format('public.%I', table_name)::regclass AND tgname = 'refuse_update_and_delete'
+        SELECT FROM pg_constraint WHERE conrelid = format('public.%I', table_name)::regclass AND conname = 'source_is_that_of_the_table'
     ) THEN
-        EXECUTE format(
-            'CREATE TRIGGER refuse_update_and_delete BEFORE UPDATE OR DELETE ON public.%I FOR EACH ROW EXECUTE FUNCTION bronze.refuse_rewriting()',
-            table_name
-        );
-        EXECUTE format(
-            'CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON public.%I FOR EACH STATEMENT EXECUTE FUNCTION bronze.refuse_rewriting()',
-            table_name
-        );
+        EXECUTE format('ALTER TABLE public.%I ADD CONSTRAINT source_is_that_of_the_table CHECK (source = %L) NOT VALID', table_name, source_name);
+        BEGIN
+            EXECUTE format('ALTER TABLE public.%I VALIDATE CONSTRAINT source_is_that_of_the_table', table_name);
+        EXCEPTION
+            WHEN check_violation THEN NULL;
+        END;
     END IF;
 
-    -- said by what is left out, so that a question with a time or an order goes through the table's partitions and indexes
+    PERFORM bronze.protect_table(format('public.%I', table_name)::regclass, 'refuse_update_and_delete', 'UPDATE OR DELETE');
+    -- partitions have triggers of their own since 1 December 2026
+    FOR missing IN SELECT h.inhrelid AS partition FROM pg_inherits AS h WHERE h.inhparent = format('public.%I', table_name)::regclass LOOP
+        PERFORM bronze.protect_table(missing.partition, 'refuse_rewriting_if_detached', 'UPDATE OR DELETE');
+    END LOOP;
+
+    -- said by what is left out, so that a question with a time or an order goes through the table's partitions and indexes;
+    -- lineage_id names stream, account, key and version, so that an entry of another record hides nothing
     EXECUTE format(
         'CREATE OR REPLACE VIEW public.%I AS
          SELECT r.*
@@ -83,9 +98,11 @@ BEGIN
          WHERE NOT EXISTS (
              SELECT FROM bronze.former_versions AS f INNER JOIN bronze.streams AS s ON s.id = f.stream_id
              WHERE f.row_id = r.id AND f.partition_key = r.partition_key AND s.source = %L
+                 AND r.lineage_id = s.lineage_prefix || f.raw_id || ''@'' || f.version
          ) AND NOT EXISTS (
              SELECT FROM bronze.heads AS h INNER JOIN bronze.streams AS s ON s.id = h.stream_id
              WHERE h.gone AND h.raw_id = r.raw_id AND h.row_id = r.id AND h.partition_key = r.partition_key AND s.source = %L
+                 AND r.lineage_id = s.lineage_prefix || h.raw_id || ''@'' || h.current_version
          )',
         table_name || '_current', table_name, source_name, source_name
     );
@@ -93,6 +110,7 @@ BEGIN
         'COMMENT ON VIEW public.%I IS %L', table_name || '_current',
         format('The newest version of each record from %s that is not gone; a degraded answer does not replace a full one.', source_name)
     );
+    PERFORM bronze.grant_source(source_name);
 END
 $$;
 COMMENT ON FUNCTION bronze.create_source(text) IS 'Makes bronze_<source> and bronze_<source>_current, or brings them up to date.';

@@ -7,13 +7,14 @@ DECLARE
     table_name constant text := 'bronze_' || source_name;
     out_of_database constant boolean := EXISTS (SELECT FROM bronze.archived_months AS m WHERE m.source = source_name AND m.attached_at IS NULL);
 BEGIN
+    PERFORM bronze.check_source(source_name);
     RETURN QUERY EXECUTE format(
         $query$
         WITH versions AS (
-            SELECT h.stream_id, h.raw_id, h.current_version AS version, h.content_hash, h.partition_key, h.row_id
+            SELECT h.stream_id, h.raw_id, h.current_version AS version, h.content_hash, h.partition_key, h.row_id, h.gone
             FROM bronze.heads AS h INNER JOIN bronze.streams AS s ON s.id = h.stream_id WHERE s.source = $1
             UNION ALL
-            SELECT f.stream_id, f.raw_id, f.version, f.content_hash, f.partition_key, f.row_id
+            SELECT f.stream_id, f.raw_id, f.version, f.content_hash, f.partition_key, f.row_id, FALSE AS gone
             FROM bronze.former_versions AS f INNER JOIN bronze.streams AS s ON s.id = f.stream_id WHERE s.source = $1
         ),
 
@@ -31,7 +32,9 @@ BEGIN
                 r.lineage_id,
                 r.parent_lineage_ids,
                 r.lineage_metadata ->> 'content_hash' AS row_hash,
-                r.metadata ->> 'stream' AS row_stream
+                r.metadata ->> 'stream' AS row_stream,
+                r.metadata ->> 'change' AS row_change,
+                v.gone
             FROM versions AS v
             INNER JOIN bronze.streams AS s ON s.id = v.stream_id
             LEFT JOIN public.%1$I AS r ON r.id = v.row_id AND r.partition_key = v.partition_key
@@ -58,6 +61,14 @@ BEGIN
             OR p.parent_lineage_ids IS DISTINCT FROM
                 CASE WHEN p.version > 1 THEN ARRAY[p.lineage_prefix || p.raw_id || '@' || (p.version - 1)] END
         )
+        UNION ALL
+        SELECT 'a record is gone where its newest row says so', p.stream, p.raw_id, format('row %%s', p.id)
+        FROM paired AS p
+        WHERE p.gone AND p.id IS NOT NULL AND p.row_change IS DISTINCT FROM 'gone'
+        UNION ALL
+        SELECT 'every row is of its source', r.metadata ->> 'stream', r.raw_id, format('row %%s', r.id)
+        FROM public.%1$I AS r
+        WHERE r.source <> $1
         UNION ALL
         SELECT 'every row is a known version', r.metadata ->> 'stream', r.raw_id, format('row %%s, version %%s', r.id, r.version)
         FROM public.%1$I AS r
@@ -88,6 +99,11 @@ BEGIN
         SELECT count(*) AS record_count, count(*) FILTER (WHERE n.gone) AS gone_count FROM bronze.heads AS n WHERE n.stream_id = s.id
     ) AS h
     WHERE s.source = source_name AND (s.record_count, s.gone_count) IS DISTINCT FROM (h.record_count, h.gone_count);
+
+    RETURN QUERY
+    SELECT 'a dead letter has the content of its hash', d.stream, NULL::text, format('dead letter %s', d.id)
+    FROM bronze.dead_letters AS d
+    WHERE d.source = source_name AND d.original_hash <> sha256(d.original);
 
     RETURN QUERY
     SELECT 'the books of a run balance', NULL::text, NULL::text, format('run %s: %s read', r.run_id, r.read_count)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
+import pytest
 
 from target_postgres_bronze import project
 from target_postgres_bronze.layout import ensure_layout, read_layout
@@ -129,6 +130,37 @@ def test_records_of_an_older_database_are_known_to_todays_loader(
     older.load(older.schema(x_source_timestamp="at"), *(older.record(order) for order in orders))
 
     assert older.books() == ("succeeded", 2, 0, 0, 2, 0)
+
+
+def test_partitions_of_an_older_database_keep_their_rows_when_they_are_detached(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(EARLIER.read_bytes() + b"SET search_path = public;")
+        assert ensure_layout(connection, LAYOUT)
+        ((partition,), *_) = connection.execute(
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'bronze_shop'::regclass ORDER BY 1"
+        ).fetchall()
+        connection.execute(f"ALTER TABLE bronze_shop DETACH PARTITION {partition}".encode())
+        connection.execute("SET session_replication_role = replica")
+        with pytest.raises(psycopg.errors.RestrictViolation):
+            connection.execute(f"DELETE FROM {partition}".encode())
+
+
+def test_what_newer_rules_refuse_stays_in_an_older_database_and_stops_no_update(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(EARLIER.read_bytes() + b"SET search_path = public;")
+        connection.execute("INSERT INTO bronze.sources (source) VALUES ('later_current')")
+        connection.execute("SET bronze.maintenance = 'on'")
+        connection.execute("UPDATE bronze_shop SET source = 'another' WHERE id = 1")
+
+        assert ensure_layout(connection, LAYOUT)
+
+        valid = connection.execute(
+            "SELECT DISTINCT convalidated FROM pg_constraint WHERE conname LIKE 'source_is_%that%'"
+        )
+        assert valid.fetchall() == [(False,)]
+        rules = connection.execute("SELECT rule, detail FROM bronze.disagreements('shop')").fetchall()
+        assert ("every row is of its source", "row 1") in rules
+        assert ensure_layout(connection, replace(LAYOUT, fingerprint="another"))
 
 
 def test_a_newer_database_is_refused_with_the_way_out(bronze: Bronze) -> None:

@@ -25,6 +25,10 @@ RULES: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
     ("bronze_shop", "quality_score_is_a_share", {"quality_score": 1}, {"quality_score": 1.1}),
     ("bronze_shop", "partition_key_is_the_day_of_the_event_or_of_the_landing", {}, {"partition_key": "2024-02-28"}),
     ("bronze_shop", "partition_key_is_the_day_of_the_event_or_of_the_landing", {"source_timestamp": None, "ingested_at": "2024-02-29 00:00"}, {"source_timestamp": None, "ingested_at": "2024-03-01 00:00"}),
+    ("bronze_shop", "source_is_that_of_the_table", {}, {"source": "later"}),
+    ("bronze.sources", "source_is_not_named_like_a_view_partition_or_index", {"source": "current"}, {"source": "shop_current"}),
+    ("bronze.sources", "source_is_not_named_like_a_view_partition_or_index", {"source": "shop_y2024"}, {"source": "shop_y2024m01"}),
+    ("bronze.sources", "source_is_not_named_like_a_view_partition_or_index", {"source": "rides_by_bike"}, {"source": "rides_by_content"}),
     ("bronze.sources", "source_is_a_short_lower_case_name", {}, {"source": "Shop"}),
     ("bronze.sources", "source_is_a_short_lower_case_name", {"source": "s" * 40}, {"source": "s" * 41}),
     ("bronze.sources", "source_is_listed_once", {}, {"source": "shop"}),
@@ -54,6 +58,8 @@ def test_a_rule_accepts_and_refuses_by_its_name(
         connection.execute(
             "INSERT INTO bronze.streams (source, stream, lineage_prefix) VALUES ('shop', 'orders', 'shop/orders/')"
         )
+        # heads are written by bronze.land alone
+        connection.execute("SET LOCAL bronze.maintenance = 'on'")
         with connection.transaction(force_rollback=True):
             insert(connection, table, LEGAL[table] | good)
         with pytest.raises(psycopg.IntegrityError) as caught:
@@ -85,6 +91,80 @@ def test_rows_are_never_rewritten_outside_of_declared_maintenance(
     bronze.load(bronze.schema(x_source_timestamp="at"), bronze.record({"id": 2, "at": "2024-02-29"}))
     with pytest.raises(psycopg.errors.RestrictViolation):
         bronze.query(rewriting)
+
+
+CONTROL_TABLES = (
+    "layout", "sources", "schemas", "streams", "runs", "run_streams", "heads", "former_versions", "dead_letters", "incidents",
+    "reconciliations", "differences", "archived_months",
+)  # fmt: skip
+
+
+def refused(connection: psycopg.Connection[Any], statement: str) -> None:
+    with pytest.raises(psycopg.errors.RestrictViolation, match="refused") as caught, connection.transaction():
+        connection.execute(statement.encode())
+    assert "bronze.maintenance" in (caught.value.diag.message_hint or "")
+
+
+@pytest.mark.parametrize("role", ["origin", "replica"])
+def test_nothing_is_removed_from_a_control_table_outside_of_declared_maintenance(
+    bronze: Bronze, role: str
+) -> None:
+    broken = b'{"type": "RECORD", "stream": "orders", "record": '
+    for content in ({"id": 1}, {"id": 1, "a": 2}):
+        bronze.load(bronze.schema(), bronze.record(content), broken)
+    tables = "SELECT relname FROM pg_class WHERE relnamespace = 'bronze'::regnamespace AND relkind = 'r' AND relname <> 'record'"
+    assert {name for (name,) in bronze.query(tables)} == set(CONTROL_TABLES)
+    with psycopg.connect(bronze.conninfo, autocommit=True) as connection:
+        connection.execute(f"SET session_replication_role = {role}".encode())
+        for name in CONTROL_TABLES:
+            refused(connection, f"TRUNCATE bronze.{name} CASCADE")
+        for name in ("heads", "former_versions", "dead_letters", "run_streams", "streams", "schemas"):
+            refused(connection, f"DELETE FROM bronze.{name}")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE bronze.heads SET gone = TRUE",
+        "INSERT INTO bronze.former_versions SELECT stream_id, raw_id, 1, content_hash, partition_key, row_id FROM bronze.heads",
+    ],
+    ids=["heads", "former_versions"],
+)
+def test_only_the_landing_writes_heads_and_former_versions(bronze: Bronze, statement: str) -> None:
+    bronze.load(bronze.schema(), bronze.record({"id": 1}))
+    with psycopg.connect(bronze.conninfo, autocommit=True) as connection:
+        refused(connection, statement)
+        connection.execute("SET session_replication_role = replica")
+        refused(connection, statement)
+    assert bronze.query("SELECT raw_id FROM bronze_shop_current") == [("1",)]
+
+
+@pytest.mark.parametrize("statement", ["UPDATE {} SET raw_id = '2'", "DELETE FROM {}", "TRUNCATE {}"])
+@pytest.mark.parametrize("role", ["origin", "replica"])
+def test_a_partition_keeps_its_rows_when_it_is_detached_and_whatever_the_replication_role(
+    bronze: Bronze, role: str, statement: str
+) -> None:
+    bronze.load(bronze.schema(x_source_timestamp="at"), bronze.record({"id": 1, "at": "2024-02-29"}))
+    with psycopg.connect(bronze.conninfo, autocommit=True) as connection:
+        connection.execute(f"SET session_replication_role = {role}".encode())
+        for table in ("bronze_shop", "bronze_shop_y2024m02"):
+            refused(connection, statement.format(table))
+        connection.execute("ALTER TABLE bronze_shop DETACH PARTITION bronze_shop_y2024m02")
+        refused(connection, statement.format("bronze_shop_y2024m02"))
+        connection.execute(
+            "ALTER TABLE bronze_shop ATTACH PARTITION bronze_shop_y2024m02 FOR VALUES FROM ('2024-02-01') TO ('2024-03-01')"
+        )
+    assert bronze.column("raw_id") == ["1"]
+
+
+def test_an_entry_of_another_record_hides_no_row(bronze: Bronze) -> None:
+    bronze.load(bronze.schema(), bronze.record({"id": 1}), bronze.record({"id": 2}))
+    with psycopg.connect(bronze.conninfo) as connection:
+        connection.execute("SET LOCAL bronze.maintenance = 'on'")
+        connection.execute(
+            "INSERT INTO bronze.former_versions SELECT stream_id, 'none' || raw_id, 1, content_hash, partition_key, row_id FROM bronze.heads"
+        )
+    assert bronze.query("SELECT raw_id FROM bronze_shop_current ORDER BY id") == [("1",), ("2",)]
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ def reader(bronze: Bronze) -> Iterator[psycopg.Connection[Any]]:
         # as a restore leaves it, which brings no privileges along
         owner.execute("GRANT EXECUTE ON FUNCTION bronze.create_source(text) TO public")
         owner.execute(ROLES)
+        owner.execute(DIARY.encode())
     make.load(make.schema(x_source_timestamp="at"), make.record({"id": 2, "at": "2024-05-06"}))
     make.load(make.schema(), make.record({"id": 3}), source="later")
     with psycopg.connect(bronze.conninfo, autocommit=True) as connection:
@@ -71,7 +72,21 @@ REFUSED = (
     "CREATE TABLE public.mine ()",
     "CREATE TABLE bronze.mine ()",
     "SELECT nextval(pg_get_serial_sequence('bronze_shop', 'id'))",
+    "TRUNCATE bronze.heads",
+    "INSERT INTO bronze.former_versions SELECT stream_id, raw_id, 1, content_hash, partition_key, row_id FROM bronze.heads",
+    "SELECT bronze.forget_source('shop')",
+    "SET session_replication_role = 'replica'",
+    "ALTER TABLE bronze_shop DETACH PARTITION bronze_shop_y2024m01",
+    "SELECT * FROM diary",
+    "SELECT * FROM bronze.diary",
 )
+#: A row of another source.
+FORGED = """
+    INSERT INTO bronze_shop (source, raw_data, environment, source_timestamp, partition_key)
+    VALUES ('toggl', '{}', 'dev', '2024-01-02', '2024-01-02')
+"""
+#: What the owner creates after the roles, and is nobody else's.
+DIARY = "CREATE TABLE public.diary (day integer); CREATE TABLE bronze.diary (day integer)"
 REWRITING = (
     "UPDATE bronze_shop SET version = 2",
     "UPDATE bronze_shop_current SET version = 2",
@@ -91,6 +106,23 @@ REWRITING = (
     "DELETE FROM bronze.heads",
     "DELETE FROM bronze.dead_letters",
     "UPDATE bronze.former_versions SET row_id = 1",
+    "UPDATE bronze.dead_letters SET original = ''",
+    "UPDATE bronze.dead_letters SET original_hash = ''",
+    "UPDATE bronze.heads SET raw_id = 'none'",
+    "UPDATE bronze.streams SET source = 'other'",
+    "UPDATE bronze.schemas SET json_schema = '{}'",
+    "UPDATE bronze.runs SET started_at = '1970-01-01'",
+    "TRUNCATE bronze.heads",
+    "TRUNCATE bronze.former_versions",
+    "DELETE FROM bronze.former_versions",
+    "DELETE FROM bronze.streams",
+    "INSERT INTO bronze_shop_y2024m01 (source, raw_data, environment, partition_key) VALUES ('shop', '{}', 'dev', '2024-01-02')",
+    "SELECT bronze.forget_source('shop')",
+    "SELECT bronze.protect_table('bronze_shop', 'mine', 'INSERT')",
+    "ALTER TABLE bronze_shop ATTACH PARTITION bronze_shop_y2024m01 FOR VALUES FROM ('2024-01-01') TO ('2024-02-01')",
+    "SELECT * FROM diary",
+    "SELECT * FROM bronze.diary",
+    "INSERT INTO diary VALUES (1)",
     "UPDATE bronze.archived_months SET file = 'elsewhere'",
     "INSERT INTO bronze.layout (version, fingerprint) VALUES (9, '')",
     "SELECT setval(pg_get_serial_sequence('bronze_shop', 'id'), 1)",
@@ -125,6 +157,7 @@ def owner(bronze: Bronze, database: str) -> Bronze:
         )
     )
     owner.query(ROLES.decode())
+    owner.query(DIARY)
     with psycopg.connect(bronze.conninfo, autocommit=True) as admin:
         admin.execute(SQL("GRANT bronze_loader TO {}").format(Identifier(LOADER)))
     return owner
@@ -228,6 +261,43 @@ def test_a_loader_cannot_rewrite_history(loader: Bronze) -> None:
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(statement.encode())
     assert loader.query("SELECT * FROM bronze_shop ORDER BY id") == rows
+
+
+@pytest.mark.parametrize(
+    ("statement", "error"),
+    [
+        (
+            "INSERT INTO bronze.former_versions SELECT stream_id, raw_id, 1, content_hash, partition_key, row_id FROM bronze.heads",
+            psycopg.errors.RestrictViolation,
+        ),
+        ("UPDATE bronze.heads SET gone = TRUE", psycopg.errors.RestrictViolation),
+        (
+            FORGED,
+            psycopg.errors.CheckViolation,
+        ),
+    ],
+    ids=["hiding", "gone", "forged"],
+)
+def test_a_loader_hides_and_forges_nothing_by_hand(
+    loader: Bronze, statement: str, error: type[psycopg.Error]
+) -> None:
+    with pytest.raises(error):
+        loader.query(statement)
+    assert len(loader.query("SELECT id FROM bronze_shop_current")) == 3
+
+
+def test_default_privileges_of_earlier_roles_end_with_an_update(owner: Bronze, loader: Bronze) -> None:
+    owner.query(
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA bronze, public GRANT SELECT, INSERT ON TABLES TO bronze_loader"
+    )
+    owner.query("GRANT UPDATE ON bronze.dead_letters TO bronze_loader")
+    with psycopg.connect(owner.conninfo, autocommit=True) as connection:
+        assert ensure_layout(connection, replace(LAYOUT, fingerprint="another"))
+    owner.query("CREATE TABLE public.letters (day integer)")
+
+    for statement in ("SELECT * FROM letters", "UPDATE bronze.dead_letters SET original = ''"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            loader.query(statement)
 
 
 def test_only_the_owner_declares_maintenance(owner: Bronze, loader: Bronze) -> None:

@@ -136,7 +136,9 @@ def test_a_check_is_scheduled_where_somebody_is_to_be_told(
 
 
 def test_a_source_that_has_never_landed_anything_is_left_out(project: Operator, crontab: Path) -> None:
-    project.bronze.query("DELETE FROM bronze.streams WHERE source = 'two_words'")
+    project.bronze.query(
+        "SET bronze.maintenance = 'on'; DELETE FROM bronze.streams WHERE source = 'two_words'"
+    )
     answer = project("schedule", "install")
     assert answer.err.startswith(
         "nightly: two_words is left out, as nothing of it has landed yet. Run it once"

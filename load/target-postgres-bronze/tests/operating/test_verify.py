@@ -33,6 +33,19 @@ MOVED = """
     ALTER TABLE bronze_shop DROP CONSTRAINT partition_key_is_the_day_of_the_event_or_of_the_landing;
     UPDATE bronze_shop SET source_timestamp = '2024-02-06' WHERE raw_id = '2'
 """
+#: A version that claims the row of a record's newest one, so that the current view leaves it out.
+HIDDEN = """
+    INSERT INTO bronze.former_versions SELECT stream_id, raw_id, version + 1, content_hash, partition_key, row_id FROM bronze.heads
+    WHERE raw_id = '2'
+"""
+FORGED = """
+    ALTER TABLE bronze_shop DROP CONSTRAINT source_is_that_of_the_table;
+    UPDATE bronze_shop SET source = 'toggl' WHERE raw_id = '2'
+"""
+EMPTIED = """
+    INSERT INTO bronze.dead_letters (source, category, reason, original, original_hash, first_run_id, last_run_id)
+    VALUES ('shop', 'api', 'unreadable', '', sha256('content'), 'r', 'r')
+"""
 
 
 def rules(operator: Operator) -> set[str]:
@@ -97,6 +110,10 @@ def test_a_number_whose_form_jsonb_forgets_is_no_disagreement(operator: Operator
             "UPDATE bronze_shop SET pipeline_run_id = 'other' WHERE raw_id = '2'",
             "a run has the rows that its books say",
         ),
+        ("UPDATE bronze.heads SET gone = TRUE", "a record is gone where its newest row says so"),
+        (HIDDEN, "a version and its row say the same"),
+        (FORGED, "every row is of its source"),
+        (EMPTIED, "a dead letter has the content of its hash"),
         (
             MOVED,
             "rows lie in the month of their event",
@@ -243,3 +260,18 @@ def test_a_rebuild_that_fails_leaves_no_half_database(
     assert "database half_rebuilt beside" in answer.err
     assert "was removed again" in answer.err
     assert orders.bronze.query("SELECT FROM pg_database WHERE datname = 'half_rebuilt'") == []
+
+
+def test_a_table_that_was_dropped_is_reported_and_rebuilt_in_its_place(orders: Operator) -> None:
+    make = orders.bronze
+    content = make.query(CONTENT)
+    make.query("DROP TABLE bronze_shop CASCADE")
+    for words in (("verify",), ("maintain",)):
+        assert "SELECT bronze.forget_source('shop')" in orders(*words).err
+
+    make.query("SELECT bronze.forget_source('shop')")
+    answer = orders("rebuild", "shop", "--database", make.env["PG_DB"])
+
+    assert answer.code == 0, answer.err
+    assert make.query(CONTENT) == content
+    assert orders("verify", "--no-archive").code == 0
