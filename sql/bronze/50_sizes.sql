@@ -2,11 +2,12 @@
 CREATE OR REPLACE VIEW bronze.sizes AS
 SELECT
     s.source,
-    count(t.relid) FILTER (WHERE t.isleaf) AS partition_count,
-    coalesce(sum(pg_table_size(t.relid)), 0)::bigint AS table_bytes,
-    coalesce(sum(pg_indexes_size(t.relid)), 0)::bigint AS index_bytes
+    count(t.inhrelid) AS partition_count,
+    coalesce(sum(pg_table_size(t.inhrelid)), 0)::bigint AS table_bytes,
+    coalesce(sum(pg_indexes_size(t.inhrelid)), 0)::bigint AS index_bytes
 FROM bronze.sources AS s
-LEFT JOIN LATERAL pg_partition_tree(to_regclass(format('public.%I', 'bronze_' || s.source))) AS t ON TRUE
+-- pg_partition_tree would lock every partition of every source until the transaction ends
+LEFT JOIN pg_inherits AS t ON t.inhparent = to_regclass(format('public.%I', 'bronze_' || s.source))
 GROUP BY s.source;
 COMMENT ON VIEW bronze.sizes IS 'Per source: number of monthly partitions, bytes of rows and bytes of indexes.';
 
