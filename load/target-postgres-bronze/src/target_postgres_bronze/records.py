@@ -29,7 +29,14 @@ from target_postgres_bronze.provenance import (
     read_provenance,
 )
 from target_postgres_bronze.schemas import describe_fields
-from target_postgres_bronze.timestamps import is_plausible, latest_plausible, microseconds, read_timestamp
+from target_postgres_bronze.timestamps import (
+    is_number_or_digits,
+    is_plausible,
+    latest_plausible,
+    microseconds,
+    read_plausible,
+    read_timestamp,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -191,12 +198,18 @@ class RecordReader:
     def _moment(
         self, stream: Stream, provenance: Provenance, content: dict[str, Any], checks: _Checks
     ) -> datetime | None:
-        """Return when it happened; a moment that cannot be read, or cannot be true, is left out with a warning."""
+        """Return when it happened; a time that cannot be read, or cannot be true, is left out with a warning.
+
+        A number of which nothing declares that it is a time is a counter unless it is plausible: neither time nor warning.
+        """
         said = provenance.timestamp
+        is_declared = stream.declares_timestamp or said is not None
         if said is None and stream.timestamp_path:
             said = _at_path(content, stream.timestamp_path)
         if said is None or said == "":
             return None
+        if not is_declared and is_number_or_digits(said):
+            return read_plausible(said, self._latest)
         moment = read_timestamp(said)
         if moment is None:
             checks.warn("timestamp", "source_timestamp: cannot be read")

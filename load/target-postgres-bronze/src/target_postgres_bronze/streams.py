@@ -28,6 +28,7 @@ WINDOW: Final = "window"
 _ABSENCES: Final = (NEVER, FULL, WINDOW)
 #: Belong to one run and not to the schema.
 _OF_THE_RUN: Final = ("x-tap", "x-absence", "x-absence-window", "x-dead-letters")
+_TIME_FORMATS: Final = ("date-time", "date")
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -49,6 +50,7 @@ class Stream:
         key_properties: Fields of the key; empty: records are identified by content.
         replication_key: Field that orders versions, if any.
         timestamp_path: Where the moment of the event stands, as steps into the record; empty if nowhere.
+        declares_timestamp: An annotation or the schema's format says that a time is stored there, so that any number is one.
         volatile: Paths that do not count as change.
         absence: What it means that a record was not seen.
         window: The window that is being read.
@@ -65,6 +67,7 @@ class Stream:
     key_properties: list[str]
     replication_key: str | None
     timestamp_path: list[str]
+    declares_timestamp: bool
     volatile: list[list[str]]
     absence: str
     window: Window | None
@@ -117,12 +120,14 @@ def read_schema(message: Message, extra: Mapping[str, Any]) -> tuple[Stream, dic
     if absence not in _ABSENCES:
         raise RejectedError(f"x-absence is one of {', '.join(_ABSENCES)}", "api", message.stream)
     text = _encode(nearest(lasting)).decode()
+    path = _timestamp_path(annotated.get("x-source-timestamp", replication_key))
     return (
         Stream(
             name=message.stream,
             key_properties=keys,
             replication_key=replication_key,
-            timestamp_path=_timestamp_path(annotated.get("x-source-timestamp", replication_key)),
+            timestamp_path=path,
+            declares_timestamp="x-source-timestamp" in annotated or _has_format(schema, path),
             volatile=volatile_paths(annotated.get("x-volatile")),
             absence=absence,
             window=_read_window(annotated.get("x-absence-window"), message.stream)
@@ -151,6 +156,29 @@ def volatile_paths(pointers: Any) -> list[list[str]]:
 
 def _timestamp_path(pointer: Any) -> list[str]:
     return pointer_steps(pointer) if isinstance(pointer, str) and pointer else []
+
+
+def _has_format(schema: Any, path: list[str]) -> bool:
+    """Return whether *schema* says by its ``format`` that the value at *path* is a time."""
+    if not isinstance(schema, dict):
+        return False
+    choices = [schema] + [
+        choice
+        for name in ("anyOf", "oneOf", "allOf")
+        if isinstance(schema.get(name), list)
+        for choice in schema[name]
+        if isinstance(choice, dict)
+    ]
+    if not path:
+        return any(choice.get("format") in _TIME_FORMATS for choice in choices)
+    step, rest = path[0], path[1:]
+    for choice in choices:
+        properties = choice.get("properties")
+        if isinstance(properties, dict) and _has_format(properties.get(step), rest):
+            return True
+        if step.isdigit() and _has_format(choice.get("items"), rest):
+            return True
+    return False
 
 
 def _texts(value: Any) -> list[str]:
