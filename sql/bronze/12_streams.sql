@@ -6,6 +6,7 @@ CREATE TABLE IF NOT EXISTS bronze.streams (
     account text NOT NULL DEFAULT '',
     lineage_prefix text COLLATE "C" NOT NULL,
     key_properties text[] NOT NULL DEFAULT '{}',
+    identity_keys text[],
     replication_key text,
     schema_hash text,
     tap text,
@@ -22,6 +23,8 @@ CREATE TABLE IF NOT EXISTS bronze.streams (
     CONSTRAINT stream_id_is_unique PRIMARY KEY (id),
     CONSTRAINT stream_is_listed_once_per_account UNIQUE (source, stream, account)
 );
+-- until 1 December 2026 a stream did not remember by which fields its records were identified first
+ALTER TABLE bronze.streams ADD COLUMN IF NOT EXISTS identity_keys text[];
 COMMENT ON TABLE bronze.streams IS 'Catalog: one row per source, stream and account, with counters of what has landed.';
 COMMENT ON COLUMN bronze.streams.id IS 'Short name of the stream in bronze.heads.';
 COMMENT ON COLUMN bronze.streams.source IS 'Source, such as toggl.';
@@ -29,6 +32,7 @@ COMMENT ON COLUMN bronze.streams.stream IS 'Stream as the tap names it.';
 COMMENT ON COLUMN bronze.streams.account IS 'Account at the source, where the tap tells one; else empty. Part of a record''s identity.';
 COMMENT ON COLUMN bronze.streams.lineage_prefix IS 'What the lineage_id of each of its rows begins with.';
 COMMENT ON COLUMN bronze.streams.key_properties IS 'Fields that are the key; empty: records are identified by their content.';
+COMMENT ON COLUMN bronze.streams.identity_keys IS 'Fields whose bare values identify records; the names of any other key_properties are part of the key.';
 COMMENT ON COLUMN bronze.streams.replication_key IS 'Field that orders a record''s versions, where the stream has one.';
 COMMENT ON COLUMN bronze.streams.schema_hash IS 'The schema that it last came with, see bronze.schemas.';
 COMMENT ON COLUMN bronze.streams.tap IS 'Tap that last delivered it.';

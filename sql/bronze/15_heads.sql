@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS bronze.heads (
 ALTER TABLE bronze.heads DROP CONSTRAINT IF EXISTS head_belongs_to_a_listed_stream;
 COMMENT ON TABLE bronze.heads IS 'One row per record: newest version, hash of its content, and the row that is current.';
 COMMENT ON COLUMN bronze.heads.stream_id IS 'Stream and account, see bronze.streams.';
-COMMENT ON COLUMN bronze.heads.raw_id IS 'The record''s key, as in bronze_<source>.raw_id.';
+COMMENT ON COLUMN bronze.heads.raw_id IS 'The record''s key, unambiguous: lineage_metadata ->> ''key'' of its row, else raw_id.';
 COMMENT ON COLUMN bronze.heads.version IS 'Number of the newest version.';
 COMMENT ON COLUMN bronze.heads.current_version IS 'Version that the current view shows: the newest that is not a degraded answer.';
 COMMENT ON COLUMN bronze.heads.content_hash IS 'Hash of the current version''s content, 16 bytes.';

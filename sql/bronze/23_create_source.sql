@@ -101,7 +101,8 @@ BEGIN
                  AND r.lineage_id = s.lineage_prefix || f.raw_id || ''@'' || f.version
          ) AND NOT EXISTS (
              SELECT FROM bronze.heads AS h INNER JOIN bronze.streams AS s ON s.id = h.stream_id
-             WHERE h.gone AND h.raw_id = r.raw_id AND h.row_id = r.id AND h.partition_key = r.partition_key AND s.source = %L
+             WHERE h.gone AND h.raw_id = coalesce(r.lineage_metadata ->> ''key'', r.raw_id) COLLATE "C" AND h.row_id = r.id
+                 AND h.partition_key = r.partition_key AND s.source = %L
                  AND r.lineage_id = s.lineage_prefix || h.raw_id || ''@'' || h.current_version
          )',
         table_name || '_current', table_name, source_name, source_name

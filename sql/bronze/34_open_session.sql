@@ -72,7 +72,8 @@ BEGIN
         api_endpoint text,
         api_request_id text,
         api_response_code integer,
-        api_rate_limit_info jsonb
+        api_rate_limit_info jsonb,
+        raw_id text COLLATE "C" -- as the source writes it, if the verdict's is not that
     ) ON COMMIT DELETE ROWS;
     -- a value that is compressed here stays as it is on its way into bronze_<source>
     IF EXISTS (

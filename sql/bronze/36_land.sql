@@ -44,7 +44,7 @@ BEGIN
             WHERE t.source = $1
         )
         SELECT
-            v.row_id, $1, s.raw_data, $2, s.source_timestamp, v.raw_id, s.validation_status, s.error_message,
+            v.row_id, $1, s.raw_data, $2, s.source_timestamp, coalesce(s.raw_id, v.raw_id), s.validation_status, s.error_message,
             CASE WHEN s.metadata IS NULL THEN c.metadata -> v.change ELSE s.metadata || (c.metadata -> v.change) END,
             v.version, $3, $4, $5, $6,
             c.lineage_prefix || v.raw_id || ''@'' || v.version,
@@ -54,7 +54,7 @@ BEGIN
             jsonb_build_object(
                 ''content_hash'', encode(v.content_hash, ''hex''), ''schema_hash'', coalesce(s.schema_hash, c.schema_hash),
                 ''position'', CASE WHEN v.change <> ''gone'' THEN v.ord END
-            ),
+            ) || CASE WHEN s.raw_id IS NULL THEN ''{}'' ELSE jsonb_build_object(''key'', v.raw_id) END,
             s.quality_metrics, s.quality_score,
             coalesce(s.quality_checks, $10), s.file_path, s.file_hash, s.file_size, s.compression_type, s.encoding,
             s.api_version, s.api_endpoint, s.api_request_id, s.api_response_code, s.api_rate_limit_info,

@@ -62,12 +62,13 @@ BEGIN
     EXECUTE format(
         'INSERT INTO bronze_stage (
             ord, raw_data, source_timestamp, lineage_timestamp, validation_status, error_message, metadata, schema_hash, quality_metrics, quality_score,
-            quality_checks, file_path, file_hash, file_size, compression_type, encoding, api_version, api_endpoint
+            quality_checks, file_path, file_hash, file_size, compression_type, encoding, api_version, api_endpoint, raw_id
         )
         SELECT
             v.ord, r.raw_data, r.source_timestamp, NULL, r.validation_status, r.error_message, r.metadata - ''degraded'',
             r.lineage_metadata ->> ''schema_hash'', r.quality_metrics, r.quality_score,
-            r.quality_checks, r.file_path, r.file_hash, r.file_size, r.compression_type, r.encoding, r.api_version, r.api_endpoint
+            r.quality_checks, r.file_path, r.file_hash, r.file_size, r.compression_type, r.encoding, r.api_version, r.api_endpoint,
+            CASE WHEN r.lineage_metadata ? ''key'' THEN r.raw_id END
         FROM bronze_verdict AS v
         INNER JOIN public.%I AS r ON r.id = v.former_row_id AND r.partition_key = v.former_partition_key
         WHERE r.partition_key >= %L AND r.partition_key < %L

@@ -27,7 +27,7 @@ BEGIN
                 v.content_hash,
                 v.partition_key,
                 r.id,
-                r.raw_id AS row_raw_id,
+                coalesce(r.lineage_metadata ->> 'key', r.raw_id) COLLATE "C" AS row_raw_id,
                 r.version AS row_version,
                 r.lineage_id,
                 r.parent_lineage_ids,

@@ -227,3 +227,144 @@ def test_streams_of_one_source_do_not_share_keys(bronze: Bronze) -> None:
 
     assert bronze.column("version") == [1] * len(names)
     assert len(set(bronze.column("lineage_id"))) == len(names)
+
+
+HEADS = "SELECT raw_id FROM bronze.heads ORDER BY row_id"
+
+
+def sound(bronze: Bronze) -> bool:
+    """Return whether rows, heads, versions and lineage agree."""
+    return bronze.query("SELECT * FROM bronze.disagreements('shop')") == []
+
+
+@pytest.mark.parametrize(
+    "name", ["20000000004", "007", "1e5", '"a"', "[1]", "{}", "true", "null", "#1", "a\tb\\c", "é", "k" * 600]
+)
+def test_the_taps_own_name_is_stored_verbatim(bronze_18: Bronze, name: str) -> None:
+    messages = [bronze_18.schema(), bronze_18.record({"a": 1}, raw_id=name)]
+
+    bronze_18.load(*messages)
+    bronze_18.load(*messages)
+
+    assert bronze_18.column("raw_id") == [name]
+    assert bronze_18.books() == ("succeeded", 1, 0, 0, 1, 0)
+    assert sound(bronze_18)
+
+
+def test_the_taps_own_name_and_a_number_do_not_meet(bronze: Bronze) -> None:
+    for _ in range(2):
+        bronze.load(bronze.schema(), bronze.record({"id": 7}), bronze.record({"id": 8}, raw_id="7"))
+
+    assert bronze.column("raw_id") == ["7", "7"]
+    assert bronze.column("version") == [1, 1]
+    assert sound(bronze)
+
+
+def test_a_record_with_a_verbatim_name_that_is_gone_is_not_current_and_comes_back(bronze: Bronze) -> None:
+    schema = bronze.schema(x_absence="full")
+    both = [bronze.record({"a": number}, raw_id=str(number)) for number in (7, 8)]
+    for records in (both, both[:1], both):
+        bronze.load(schema, *records, bronze.finish())
+        assert sorted(bronze.query("SELECT raw_id FROM bronze_shop_current")) == [
+            (str(number),) for number in (7, 8)[: len(records)]
+        ]
+
+    assert bronze.column("metadata ->> 'change'", "raw_id = '8'") == ["new", "gone", "back"]
+    assert bronze.query("SELECT count(*) FROM bronze.history('shop', 'orders', '8')") == [(3,)]
+    assert sound(bronze)
+
+
+def test_a_name_that_landed_in_quotes_before_is_the_same_record(bronze: Bronze) -> None:
+    schema = bronze.schema(x_absence="full")
+    # a text as key was, and a name of the tap's own was, stored in quotes
+    bronze.load(schema, bronze.record({"id": "7"}), bronze.finish())
+
+    bronze.load(schema, bronze.record({"id": "7"}, raw_id="7"), bronze.finish())
+    assert bronze.books() == ("succeeded", 1, 0, 0, 1, 0)
+    bronze.load(schema, bronze.record({"id": "7", "a": 1}, raw_id="7"), bronze.finish())
+
+    assert bronze.column("raw_id") == ['"7"', "7"]
+    assert bronze.column("version") == [1, 2]
+    assert bronze.query("SELECT version FROM bronze_shop_current") == [(2,)]
+    assert sound(bronze)
+
+
+def test_a_number_that_is_none_and_a_text_of_its_letters_are_two_records(bronze: Bronze) -> None:
+    huge = "1e" + "9" * 30
+    lines = [
+        bronze.raw_record(f'{{"id": {key}}}'.encode())
+        for number in ("NaN", "Infinity", "-Infinity", huge)
+        for key in (number, f'"{number}"', f"[{number}]", f'["{number}"]')
+    ]
+    for _ in range(2):
+        bronze.load(bronze.schema(), *lines)
+
+    assert bronze.query("SELECT count(*), max(version) FROM bronze.heads") == [(16, 1)]
+    assert bronze.books() == ("succeeded", 16, 0, 0, 16, 0)
+
+
+def test_values_of_a_new_key_do_not_chain_to_records_of_the_old_one(bronze: Bronze) -> None:
+    old, new = bronze.schema(key="id"), bronze.schema(key="no")
+    records = [bronze.record({"id": number, "no": 3 - number}) for number in (1, 2)]
+
+    bronze.load(old, *records)
+    for _ in range(2):
+        bronze.load(new, *records)
+        assert bronze.column("raw_id") == ["1", "2", "2", "1"]
+        assert bronze.column("version") == [1] * 4
+    bronze.load(old, *records)
+
+    assert bronze.column("version") == [1] * 4
+    assert bronze.query(HEADS) == [("1",), ("2",), ('#{"no":2}',), ('#{"no":1}',)]
+    assert sound(bronze)
+
+
+@pytest.mark.parametrize(("old", "new"), [("id", "no"), (None, "id"), ("id", None), ("id", ["id", "no"])])
+def test_after_a_change_of_the_key_a_complete_read_leaves_each_record_current_once(
+    bronze_18: Bronze, old: str | None, new: str | list[str] | None
+) -> None:
+    records = [bronze_18.record({"id": number, "no": 3 - number}) for number in (1, 2)]
+    for key in (old, new, new):
+        bronze_18.load(bronze_18.schema(key=key, x_absence="full"), *records, bronze_18.finish())
+
+    assert bronze_18.query("SELECT raw_data ->> 'id' FROM bronze_shop_current ORDER BY 1") == [("1",), ("2",)]
+    assert bronze_18.column("metadata ->> 'change'") == ["new"] * 4 + ["gone"] * 2
+    assert bronze_18.books() == ("succeeded", 2, 0, 0, 2, 0)
+    assert sound(bronze_18)
+
+
+def test_the_order_of_the_key_properties_is_no_part_of_the_identity(bronze_18: Bronze) -> None:
+    for key in (["a", "b"], ["b", "a"]):
+        bronze_18.load(bronze_18.schema(key=key), bronze_18.record({"a": 1, "b": 2}))
+
+    assert bronze_18.column("raw_id") == ["[1,2]"]
+
+
+def test_the_first_account_that_a_tap_names_takes_what_came_without_one(bronze: Bronze) -> None:
+    schema = bronze.schema(x_absence="full")
+    bronze.load(schema, *(bronze.record({"id": number}) for number in (1, 2)), bronze.finish())
+
+    def load(account: str, *numbers: int) -> None:
+        records = [bronze.record({"id": number}, account=account) for number in numbers]
+        assert bronze.load(schema, *records, bronze.finish()).code == 0
+
+    load("me", 1, 2)
+    assert bronze.books() == ("succeeded", 2, 0, 0, 2, 0)
+    load("me", 1)
+    load("you", 1, 2)
+    load("me", 1, 2)
+
+    assert bronze.column("concat(raw_id, ' ', metadata ->> 'account', ' ', metadata ->> 'change')") == [
+        "1  new", "2  new", "2 me gone", "1 you new", "2 you new", "2 me back",
+    ]  # fmt: skip
+    assert bronze.query("SELECT account FROM bronze.streams ORDER BY id") == [("me",), ("you",)]
+    assert bronze.query("SELECT count(*) FROM bronze_shop_current") == [(4,)]
+    assert sound(bronze)
+
+
+def test_records_without_an_account_after_that_begin_their_own_lineage(bronze_18: Bronze) -> None:
+    for provenance in ({}, {"account": "me"}, {}, {"account": "you"}):
+        bronze_18.load(bronze_18.schema(), bronze_18.record({"id": 1}, **provenance))
+
+    assert bronze_18.column("lineage_id") == ["shop/orders/1@1", "shop/orders~/1@1", "shop/orders~you/1@1"]
+    assert sound(bronze_18)

@@ -163,6 +163,32 @@ def test_what_newer_rules_refuse_stays_in_an_older_database_and_stops_no_update(
         assert ensure_layout(connection, replace(LAYOUT, fingerprint="another"))
 
 
+@pytest.mark.parametrize("provenance", [{}, {"account": "me"}], ids=["no account", "a first account"])
+def test_a_complete_read_of_an_older_databases_records_writes_nothing(
+    bronze: Bronze, database: str, tmp_path: Path, provenance: dict[str, str]
+) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(EARLIER.read_bytes())
+    older = type(bronze)(database, tmp_path)
+    orders = [
+        {"id": number, "at": f"2024-0{number}-05T10:00:00Z", "state": state}
+        for number, state in ((1, "paid"), (2, "open"))
+    ]
+    records = [older.record(order, **provenance) for order in orders]
+    schema = older.schema(x_source_timestamp="at", x_absence="full")
+
+    older.load(schema, *records, older.finish())
+
+    assert older.books() == ("succeeded", 2, 0, 0, 2, 0)
+    assert older.query("SELECT account, identity_keys FROM bronze.streams") == [
+        (provenance.get("account", ""), ["id"])
+    ]
+
+    older.load(schema, *records[:1], older.finish())
+    assert older.query("SELECT raw_id FROM bronze_shop_current") == [("1",)]
+    assert older.query("SELECT * FROM bronze.disagreements('shop')") == []
+
+
 def test_a_newer_database_is_refused_with_the_way_out(bronze: Bronze) -> None:
     bronze.query("INSERT INTO bronze.layout (version, fingerprint) VALUES (%s, 'newer')", LAYOUT.version + 1)
 

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from target_postgres_bronze.streams import Stream
 
 
-#: Where a record came from: its stream, its line, the line's number in the run (its ord), and whether its key is unusable.
+#: Where a record came from: its stream, its line, the line's number in the run (its ord), whether its key is unusable, and
+#: its raw_id if that is not its identity.
 #: This and the next are plain tuples, as there is one for every record.
-Origin: TypeAlias = "tuple[Stream, bytes, int, bool]"
+Origin: TypeAlias = "tuple[Stream, bytes, int, bool, str | None]"
 #: A row of bronze_stage in the text form of COPY, and the day of its event (None: no time of its own).
 Row: TypeAlias = "tuple[bytes, date | None]"
 

@@ -106,16 +106,19 @@ class Lander:
         """Return the catalog's id of a stream and account, entered if it is new or its schema is."""
         found = stream.ids.get(account)
         if found is None:
-            found = stream.ids[account] = self._session.run(
+            found, identity_keys = self._session.run(
                 lambda connection: self._register(connection, stream, account)
             )
+            stream.enter(account, found, identity_keys)
             if stream.absence != "never":
                 self._watched.add(found)
         return found
 
-    def _register(self, connection: psycopg.Connection[Any], stream: Stream, account: str) -> int:
+    def _register(
+        self, connection: psycopg.Connection[Any], stream: Stream, account: str
+    ) -> tuple[int, list[str]]:
         row: Any = connection.execute(
-            "SELECT id, record_count FROM bronze.register_stream(%s, %s, %s, %s, %s::text[], %s, %s, %s, %s)",
+            "SELECT id, record_count, identity_keys FROM bronze.register_stream(%s, %s, %s, %s, %s::text[], %s, %s, %s, %s)",
             [
                 self._run.run_id,
                 self._run.source,
@@ -129,7 +132,7 @@ class Lander:
             ],
         ).fetchone()
         self.has_records |= row[1] > 0
-        return int(row[0])
+        return int(row[0]), row[2]
 
     def expect_more(self) -> None:
         """Prepare for further batches: the tap has more than one."""
@@ -192,7 +195,7 @@ class Lander:
                 raise
             if len(part.incoming) > 1:
                 return sum(self._land_part(half, make_row) for half in halves(part))
-            stream, line, position, _lacks_key = part.origins[0]
+            stream, line, position = part.origins[0][:3]
             self._figures.read[stream.name] += 1
             self._add_letter(Letter(line, position, RejectedError(_refusal(error), "database", stream.name)))
             return self._land_part(Part(), make_row)

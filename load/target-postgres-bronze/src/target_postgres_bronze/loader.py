@@ -255,7 +255,7 @@ class Loader:
             and stream.absence != WINDOW
             and (former.schema_hash, former.absence) == (stream.schema_hash, stream.absence)
         ):
-            stream.ids = former.ids
+            stream.ids, stream.renamed = former.ids, former.renamed
         self._streams[stream.name] = stream
         self.started.setdefault(stream.name, time.monotonic())
         if stream.checker.defect:

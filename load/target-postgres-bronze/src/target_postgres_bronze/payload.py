@@ -148,7 +148,7 @@ def _without(node: Any, path: list[str]) -> Any:
     return node
 
 
-class _OddNumber(str):
+class UnreadNumber(str):
     """A number in its own digits, which no Python number holds."""
 
     __slots__ = ()
@@ -216,12 +216,12 @@ def _number(text: str) -> Any:
     try:
         return Decimal(text)
     except InvalidOperation:
-        return _OddNumber(text)
+        return UnreadNumber(text)
 
 
 def _nearest(value: Any, losses: dict[str, None]) -> Any:
     """Return *value* as near as JSONB can hold it; what it cannot hold is noted in *losses*."""
-    if isinstance(value, _OddNumber) or (isinstance(value, Decimal) and not _fits(value)):
+    if isinstance(value, UnreadNumber) or (isinstance(value, Decimal) and not _fits(value)):
         is_none = isinstance(value, Decimal) and not value.is_finite()
         losses["nan" if is_none else "range"] = None
         return str(value)
@@ -236,7 +236,7 @@ def _nearest(value: Any, losses: dict[str, None]) -> Any:
 
 def _checkable(value: Any) -> Any:
     """Return *value* for the check against a schema, which takes no half characters and no NaN."""
-    if isinstance(value, _OddNumber) or (isinstance(value, Decimal) and not value.is_finite()):
+    if isinstance(value, UnreadNumber) or (isinstance(value, Decimal) and not value.is_finite()):
         return 0
     if isinstance(value, str):
         return _SURROGATE.sub(_REPLACEMENT, value)

@@ -124,20 +124,23 @@ class RecordReader:
             raise RejectedError(nearest(naming.dead_letter), "source", stream.name)
         content = payload.content
         ordering = _ordering(content.get(stream.replication_key)) if stream.replication_key else _NULL
+        stream_id = stream.ids.get(naming.account) or self._stream_id(stream, naming.account)
         raw_id = identity.key_text(content, stream.key_properties) if naming.raw_id is None else None
         digest = content_hash(payload, stream.volatile)
-        marks, lacks_key = _USUAL, False
+        marks, lacks_key, shown = _USUAL, False, None
         if raw_id is None:
-            raw_id, keyless = self._name_without_key(stream, naming, digest)
+            raw_id, shown, keyless = self._name_without_key(stream, naming, digest)
             lacks_key = keyless and bool(stream.key_properties)
             marks = _MARKS[naming.degraded, keyless]
-        elif naming.degraded:
-            marks = _MARKS[True, False]
+        else:
+            if naming.degraded:
+                marks = _MARKS[True, False]
+            if stream.renamed and naming.account in stream.renamed:
+                shown, raw_id = raw_id, identity.named_key(content, stream.key_properties)
 
-        stream_id = stream.ids.get(naming.account) or self._stream_id(stream, naming.account)
         # what can still go wrong with a record goes wrong before it is in the batch
         row = (
-            self._make_row(stream, position, message, payload, lacks_key=lacks_key)
+            self._make_row(stream, position, message, payload, shown, lacks_key=lacks_key)
             if batch.makes_rows
             else None
         )
@@ -149,18 +152,25 @@ class RecordReader:
             return
         name = raw_id if raw_id.isalnum() else raw_id.translate(ESCAPES)
         part.incoming.append(f"{position}\t{stream_id}\t{name}\t\\\\x{digest}\t{ordering}\t{marks}\n")
-        part.origins.append((stream, line, position, lacks_key))
+        part.origins.append((stream, line, position, lacks_key, shown))
         part.rows.append(row)
 
     def make_row(self, origin: Origin) -> Row:
         """Make the row of a record that was read without one."""
-        stream, line, position, lacks_key = origin
+        stream, line, position, lacks_key, shown = origin
         message = read_message(line)
         payload = read_payload(bytes(message.record))
-        return self._make_row(stream, position, message, payload, lacks_key=lacks_key)
+        return self._make_row(stream, position, message, payload, shown, lacks_key=lacks_key)
 
-    def _make_row(
-        self, stream: Stream, position: int, message: Message, payload: Payload, *, lacks_key: bool
+    def _make_row(  # noqa: PLR0913 - what a row is made of
+        self,
+        stream: Stream,
+        position: int,
+        message: Message,
+        payload: Payload,
+        shown: str | None,
+        *,
+        lacks_key: bool,
     ) -> Row:
         provenance = self._provenance.read(message.provenance)
         content = payload.content
@@ -172,7 +182,7 @@ class RecordReader:
         moment = self._moment(stream, provenance, content, checks)
         declared = len(stream.checker.declared)
         present = stream.checker.count_present(content, checks.undeclared)
-        fields = b"%d\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\n" % (
+        fields = b"%d\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\n" % (
             position,
             field_of_bytes(payload.text),
             _moment_field(moment),
@@ -184,6 +194,7 @@ class RecordReader:
             _quality_fields(declared, present),
             checks.outcome(),
             provenance.columns,
+            field_of_text(shown),
         )
         return fields, moment and moment.date()
 
@@ -218,16 +229,18 @@ class RecordReader:
             return None
         return moment
 
-    def _name_without_key(self, stream: Stream, naming: Naming, digest: str) -> tuple[str, bool]:
-        """Return the ``raw_id`` of a record that has no key of its own, and whether its content is its identity."""
-        if naming.raw_id is not None and stream.key_properties:
-            return identity.shortened(identity.text_id(naming.raw_id)), False
+    def _name_without_key(self, stream: Stream, naming: Naming, digest: str) -> tuple[str, str | None, bool]:
+        """Return the identity of a record that has no key of its own, its ``raw_id`` if that differs, and whether content identifies it."""
         base = digest if naming.raw_id is None else identity.shortened(identity.text_id(naming.raw_id))
+        shown = None if naming.raw_id in {None, base} else naming.raw_id
+        if naming.raw_id is not None and stream.key_properties:
+            return base, shown, False
         number = naming.occurrence
         if number is None:
             number = self._occurrences.next(stream.name, naming.account, naming.scope, base)
         # no key is written with a sign of number at its beginning
-        return f"{'#' if stream.key_properties else ''}{base}#{number}", True
+        has_keys = stream.key_properties or naming.account in stream.renamed
+        return f"{'#' if has_keys else ''}{base}#{number}", shown and f"{shown}#{number}", True
 
 
 def _metadata(provenance: Provenance, payload: Payload, message: Message) -> bytes:

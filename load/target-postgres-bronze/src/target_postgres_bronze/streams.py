@@ -59,6 +59,7 @@ class Stream:
         schema_hash: Its hash.
         schema_hash_field: The same as a field for COPY.
         ids: bronze.streams.id by account.
+        renamed: Accounts whose records were identified by other key properties first.
         finished: The tap said that it finished the stream, and no record came after.
         lands_letters: Records that the tap marks as dead letters land all the same (``x-dead-letters: land``, as in a replay).
     """
@@ -76,12 +77,23 @@ class Stream:
     schema_hash: str
     schema_hash_field: bytes = field(init=False)
     ids: dict[str, int] = field(default_factory=dict)
+    renamed: set[str] = field(default_factory=set)
     finished: bool = False
     lands_letters: bool = False
 
     def __post_init__(self) -> None:
         """Write the hash once, not for each record."""
         self.schema_hash_field = self.schema_hash.encode()
+
+    def enter(self, account: str, number: int, identity_keys: list[str] | None) -> None:
+        """Note what the catalog knows of the stream and *account*: its id, and the properties that identified its records first."""
+        self.ids[account] = number
+        if identity_keys is None or identity_keys == self.key_properties:
+            return
+        if sorted(identity_keys) == sorted(self.key_properties):
+            self.key_properties = identity_keys  # in another order it is still the same key
+        else:
+            self.renamed.add(account)
 
 
 def read_schema(message: Message, extra: Mapping[str, Any]) -> tuple[Stream, dict[str, Any]]:

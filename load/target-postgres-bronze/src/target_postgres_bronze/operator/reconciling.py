@@ -32,7 +32,7 @@ OPEN: Final = """
 """
 CLOSE: Final = "UPDATE bronze.reconciliations SET ended_at = now() AT TIME ZONE 'UTC' WHERE id = %s"
 COUNT: Final = "UPDATE bronze.reconciliations SET read_count = %s, rejected_count = %s WHERE id = %s"
-STREAM_ID: Final = "SELECT id FROM bronze.streams WHERE source = %s AND stream = %s AND account = %s"
+STREAM_ID: Final = "SELECT id, coalesce(identity_keys, key_properties) FROM bronze.streams WHERE source = %s AND stream = %s AND account = %s"
 
 
 class Reconciler:
@@ -151,7 +151,7 @@ class Reconciler:
             lambda connection: connection.execute(STREAM_ID, [self._source, stream.name, account]).fetchone()
         )
         number: int = found[0] if found else -1 - len(self._names)
-        stream.ids[account] = number
+        stream.enter(account, number, found and found[1])
         self._names[number] = (stream.name, account)
         return number
 
