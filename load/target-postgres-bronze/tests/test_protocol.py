@@ -23,16 +23,11 @@ BAD_LINES: list[tuple[bytes, str, str]] = [
     (b'{"type": "RECORD", "stream": "orders", "record": [1]}', "api", "no JSON object"),
     (b'{"type": "RECORD", "stream": "unheard", "record": {"id": 1}}', "api", "before the SCHEMA"),
     (b'{"type": "RECORD", "stream": 7, "record": {"id": 1}}', "api", "no Singer message"),
-    (b'{"type": "RECORD", "stream": "orders", "record": {"id": 1}, "provenance": "file"}', "api", "provenance"),
     (b'{"type": "UPSERT", "stream": "orders", "record": {"id": 1}}', "api", "none that Singer knows"),
     (b'{"type": "STATE", "value": "\x00"}', "api", "is no JSON"),
     (b'{"type": "STATE", "value": "\xff"}', "api", "is no JSON"),
     (b'{"type": "STATE"}', "api", "needs a value"),
-    (b'{"type": "SCHEMA", "stream": "orders"}', "api", "needs a stream and a schema"),
-    (b'{"type": "SCHEMA", "stream": "other", "schema": {"title": "\xff"}}', "api", "is no JSON"),
-    (b'{"type": "SCHEMA", "schema": {}}', "api", "needs a stream and a schema"),
-    (b'{"type": "SCHEMA", "stream": "orders", "schema": [], "key_properties": []}', "api", "needs a stream and a schema"),
-    (b'{"type": "SCHEMA", "stream": "orders", "schema": {"x-absence": "often"}}', "api", "x-absence"),
+    (b'{"type": "SCHEMA", "schema": {}}', "api", "needs a stream"),
     (b'{"type": "ACTIVATE_VERSION", "stream": "unheard", "version": 1}', "api", "before the SCHEMA"),
     (b'{"type": "RECORD", "stream": "orders", "record": ' + b'{"a":' * 6000 + b"1" + b"}" * 6001, "validation", "deeper"),
     (b"\xff\xfe\x00\x01", "api", "no JSON"),
@@ -190,3 +185,169 @@ def test_names_that_postgresql_cannot_hold_stop_nothing(bronze_18: Bronze) -> No
     (books,) = bronze_18.query("SELECT read_count, new_count + rejected_count FROM bronze.runs")
     assert books[0] == books[1] >= 5
     assert bronze_18.column("metadata ->> 'x'", "metadata ? 'x'") == ["\\u0000"]
+
+
+WRONG: list[Any] = [
+    0,
+    -7,
+    1.5,
+    True,
+    False,
+    "odd",
+    "1",
+    [],
+    [1],
+    [None],
+    ["odd", 7],
+    {},
+    {"odd": [1]},
+    10**30,
+]
+ANNOTATIONS = [
+    "x-source-timestamp",
+    "x-volatile",
+    "x-absence",
+    "x-absence-window",
+    "x-dead-letters",
+    "x-tap",
+    "$schema",
+    "properties",
+]
+SCHEMA_MEMBERS = ["schema", "key_properties", "bookmark_properties", "version", "unheard"]
+RECORD_MEMBERS = ["provenance", "time_extracted", "version", "unheard"]
+PROVENANCE = [
+    *(
+        "account",
+        "raw_id",
+        "occurrence",
+        "degraded",
+        "dead_letter",
+        "source_timestamp",
+        "file_path",
+        "file_hash",
+        "file_size",
+    ),
+    *("encoding", "api_endpoint", "api_response_code", "api_rate_limit_info", "stream", "change", "redacted"),
+]
+
+
+def with_wrong_members(bronze: Bronze, value: Any) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Return a SCHEMA and a RECORD for each member of them that is *value*, each of a stream of its own."""
+    found: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
+    for name in [
+        *ANNOTATIONS,
+        *SCHEMA_MEMBERS,
+        *RECORD_MEMBERS,
+        *(f"provenance/{member}" for member in PROVENANCE),
+    ]:
+        schema, record = bronze.schema(name), bronze.record({"id": 1}, name)
+        if name in ANNOTATIONS:
+            schema["schema"][name] = value
+        if name in SCHEMA_MEMBERS:
+            schema[name] = value
+        if name in RECORD_MEMBERS:
+            record[name] = value
+        if name.startswith("provenance/"):
+            record["provenance"] = {name.partition("/")[2]: value}
+        found.append((name, schema, record))
+    return found
+
+
+@pytest.mark.parametrize("value", WRONG, ids=str)
+def test_a_wrong_annotation_or_member_of_a_message_costs_no_record(bronze_18: Bronze, value: Any) -> None:
+    found = with_wrong_members(bronze_18, value)
+    lines = [
+        message for name, schema, record in found for message in (schema, record, bronze_18.finish(name))
+    ]
+
+    for _ in range(2):
+        outcome = bronze_18.load(*lines, bronze_18.state(1), max_rejected_share=1)
+        assert (outcome.code, outcome.states) == (0, [1]), outcome.log
+
+    landed = {row[0] for row in bronze_18.query("SELECT metadata ->> 'stream' FROM bronze_shop")}
+    letters = {row[0] for row in bronze_18.query("SELECT stream FROM bronze.dead_letters")}
+    # the tap itself may say in a text that it could not read a record
+    assert letters == ({"provenance/dead_letter"} if isinstance(value, str) else set())
+    assert landed == {name for name, _, _ in found} - letters
+    assert bronze_18.books()[1:4] == (len(found), 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("schema", "record", "sentence"),
+    [
+        ({"x-absence": "window"}, {}, "x-absence"),
+        ({"x-absence": "often"}, {}, "x-absence"),
+        ({"x-absence": "window", "x-absence-window": {"from": "soon"}}, {}, "x-absence-window"),
+        ({"x-source-timestamp": 7}, {}, "x-source-timestamp"),
+        ({"x-volatile": "/a"}, {}, "x-volatile"),
+        ({"x-tap": []}, {}, "x-tap"),
+        ({"x-dead-letters": True}, {}, "x-dead-letters"),
+        ({}, {"provenance": []}, "provenance"),
+        ({}, {"provenance": "file"}, "provenance"),
+        ({}, {"provenance": {"account": {}}}, "account"),
+        ({}, {"provenance": {"raw_id": [1]}}, "raw_id"),
+        ({}, {"provenance": {"file_size": "large"}}, "file_size"),
+        ({}, {"provenance": {"degraded": "yes"}}, "degraded"),
+        ({}, {"time_extracted": 1700000000}, "time_extracted"),
+        ({}, {"time_extracted": "never"}, "time_extracted"),
+        ({}, {"version": "1"}, "version"),
+    ],
+)
+def test_what_is_wrong_with_annotations_and_messages_is_a_warning_and_one_log_line(
+    bronze_18: Bronze, schema: dict[str, Any], record: dict[str, Any], sentence: str
+) -> None:
+    records = [bronze_18.record({"id": number}) | record for number in (1, 2, 3)]
+
+    outcome = bronze_18.load(
+        bronze_18.schema(**schema), *records, bronze_18.schema(**schema), bronze_18.finish()
+    )
+
+    assert bronze_18.column("raw_id") == ["1", "2", "3"]
+    assert set(bronze_18.column("validation_status")) == {"warning"}
+    assert all(sentence in message for message in bronze_18.column("error_message"))
+    assert sum(sentence in line for line in outcome.log.splitlines()) >= 1
+    assert outcome.log.count("It is ignored") <= 2
+
+
+def test_a_wrong_source_timestamp_in_the_provenance_leaves_that_of_the_field(bronze_18: Bronze) -> None:
+    record = bronze_18.record({"id": 1, "at": "2024-02-29T12:00:00Z"}, source_timestamp=["soon"])
+
+    bronze_18.load(bronze_18.schema(x_source_timestamp="at"), record)
+
+    assert bronze_18.column("source_timestamp::text || ' ' || validation_status") == [
+        "2024-02-29 12:00:00 warning"
+    ]
+
+
+@pytest.mark.parametrize(
+    "schema", [b"", b'"schema": [], ', b'"schema": null, ', b'"schema": {"title": "\xff", "default": NaN}, ']
+)
+def test_a_schema_message_without_a_usable_schema_costs_no_record(bronze_18: Bronze, schema: bytes) -> None:
+    line = b'{"type": "SCHEMA", "stream": "orders", %b"key_properties": "id"}' % schema
+
+    outcome = bronze_18.load(line, bronze_18.record({"id": 1}))
+
+    assert (outcome.code, bronze_18.column("raw_id")) == (0, ["1"])
+
+
+@pytest.mark.parametrize(
+    "draft",
+    [{}, {"$schema": "http://json-schema.org/draft-04/schema#"}, {"$schema": "http://example.com/own"}],
+)
+def test_a_schema_of_draft_4_is_checked(bronze_18: Bronze, draft: dict[str, Any]) -> None:
+    number = {
+        "type": ["null", "number"],
+        "exclusiveMaximum": True,
+        "maximum": 10000,
+        "exclusiveMinimum": True,
+        "minimum": -10000,
+        "multipleOf": 1e-38,
+    }
+    schema = bronze_18.schema(properties={"id": {"type": "integer"}, "d": number}, **draft)
+
+    outcome = bronze_18.load(
+        schema, *(bronze_18.record({"id": key, "d": d}) for key, d in ((1, 1.5), (2, 99999), (3, 10000)))
+    )
+
+    assert bronze_18.column("validation_status") == ["valid", "invalid", "invalid"], outcome.log
+    assert "breaks" in bronze_18.column("error_message")[1]

@@ -90,6 +90,7 @@ class Loader:
         self._share_of_news = _UNKNOWN
         self._unsaved: list[bytes] = []
         self._warnings = 0
+        self._logged: set[tuple[str, str]] = set()
         self._waiting_since: float | None = None
         #: When each stream began, in seconds of the monotonic clock.
         self.started: dict[str, float] = {}
@@ -193,7 +194,7 @@ class Loader:
                 self._reader.read(described, message, line, self._position, self._batch)
                 described.finished = False
             else:
-                _expect_json(line)
+                _expect_json(line, strictly=message.type != "SCHEMA")
                 self._handle(message)
         except RejectedError as error:
             if not line.strip():
@@ -258,6 +259,10 @@ class Loader:
             stream.ids, stream.renamed = former.ids, former.renamed
         self._streams[stream.name] = stream
         self.started.setdefault(stream.name, time.monotonic())
+        for defect in stream.defects:
+            if (stream.name, defect) not in self._logged:
+                self._logged.add((stream.name, defect))
+                log.warning("%s: %s. It is ignored; the records land with a warning.", stream.name, defect)
         if stream.checker.defect:
             log.warning(
                 "%s: %s. Its records land unchecked, with a warning.", stream.name, stream.checker.defect
@@ -293,13 +298,19 @@ def _refuse_unknown() -> NoReturn:
     raise RejectedError("a RECORD came before the SCHEMA of its stream", "api")
 
 
-def _expect_json(line: bytes) -> None:
-    """Refuse what the quick reader takes and others do not: it skips members that it does not know unread.
+def _expect_json(line: bytes, *, strictly: bool) -> None:
+    """Reject what the quick reader accepts and others do not: it skips members that it does not know unread.
 
-    A SCHEMA whose ``key_properties`` is such a member would make its records others.
+    Args:
+        line: The message.
+        strictly: Bytes that are not UTF-8, and control characters in texts, count as well. They do not in a SCHEMA: they would cost
+            all records of its stream.
     """
     try:
-        json.loads(line)
+        if strictly:
+            json.loads(line)
+        else:
+            json.loads(line.decode("utf-8", "replace"), strict=False)
     except (ValueError, RecursionError):
         raise RejectedError("the message is no JSON", "api") from None
 

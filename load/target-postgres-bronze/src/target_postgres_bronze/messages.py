@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import json.scanner
 import re
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -19,18 +19,21 @@ NOTHING: Final = msgspec.Raw()
 
 
 class Message(msgspec.Struct):
-    """One line from a tap; members that a message does not have keep their defaults."""
+    """One line from a tap; members that a message does not have keep their defaults.
+
+    Only what decides where a record goes has a type here: any other member may be wrong without costing the message.
+    """
 
     type: str
     stream: str = ""
     record: msgspec.Raw = NOTHING
     provenance: msgspec.Raw = NOTHING
-    time_extracted: str | None = None
+    time_extracted: Any = None
     value: msgspec.Raw = NOTHING
     schema: msgspec.Raw = NOTHING
-    key_properties: list[str] | None = None
-    bookmark_properties: list[str] | str | None = None
-    version: int | None = None
+    key_properties: Any = None
+    bookmark_properties: Any = None
+    version: Any = None
     completed: msgspec.Raw = NOTHING
 
 

@@ -9,7 +9,6 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from target_postgres_bronze.copytext import NULL, field_of_text
-from target_postgres_bronze.errors import RejectedError
 from target_postgres_bronze.payload import nearest
 
 _TEXT_COLUMNS: Final = (
@@ -37,6 +36,7 @@ COLUMNS: Final = (
 _LARGEST: Final = {"file_size": 2**63 - 1, "api_response_code": 2**31 - 1}
 _SPECIAL: Final = frozenset({"raw_id", "source_timestamp", "degraded", "account", "occurrence"})
 _KEPT: Final = frozenset({"stream", "account", "change"})
+_LONGEST_INTEGER: Final = 1000
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -62,27 +62,39 @@ class Naming(NamedTuple):
     scope: str = ""
 
 
+_NAMES: Final = (str, int, float)
+#: What a member of the provenance has to be to mean something; a number as a name is its digits.
+_KINDS: Final[dict[str, tuple[type, ...]]] = {
+    "account": _NAMES,
+    "raw_id": _NAMES,
+    "occurrence": (int,),
+    "degraded": (bool,),
+    "dead_letter": (str,),
+}
 NO_NAMING: Final = Naming()
 
 
 def read_naming(raw: bytes) -> Naming:
     """Read from the ``provenance`` member of a RECORD message what decides which record it is.
 
-    Raises:
-        RejectedError: It is no JSON object; `read_provenance` reads what this does.
+    A member of the wrong kind is ignored; `read_provenance` notes it.
     """
     if raw == b"null":
         return NO_NAMING
     said = _members(raw)
+    if said is None:
+        return NO_NAMING
     if b"\\" in raw and b"\\u0000" in raw:
         said = nearest(said)
-    account, raw_id, occurrence = said.get("account"), said.get("raw_id"), said.get("occurrence")
+    if _misfits(said):
+        said = {name: value for name, value in said.items() if name not in _misfits(said)}
+    account, raw_id = said.get("account"), said.get("raw_id")
     return Naming(
         "" if account is None else str(account),
         None if raw_id is None else str(raw_id),
-        occurrence if type(occurrence) is int else None,
+        said.get("occurrence"),
         said.get("degraded") is True,
-        str(said.get("dead_letter") or ""),
+        said.get("dead_letter") or "",
         f"{said.get('file_hash') or ''} {said.get('file_path') or ''}".strip(),
     )
 
@@ -94,25 +106,26 @@ class Provenance(NamedTuple):
         columns: The fields of `COLUMNS` in the text form of COPY, joined by tabs.
         metadata: What has no column.
         timestamp: When it happened, where no field holds it.
+        defects: What is wrong with it, in sentences without content.
     """
 
     columns: bytes
     metadata: dict[str, Any]
     timestamp: Any = None
+    defects: tuple[str, ...] = ()
 
 
 NONE: Final = Provenance(b"\t".join([NULL] * len(COLUMNS)), {})
 
 
 def read_provenance(raw: bytes) -> Provenance:
-    """Read the ``provenance`` member of a RECORD message; without one, nothing is known.
-
-    Raises:
-        RejectedError: It is no JSON object.
-    """
+    """Read the ``provenance`` member of a RECORD message; without a usable one, nothing is known."""
     if not raw or raw == b"null":
         return NONE
     said = _members(raw)
+    if said is None:
+        return NONE._replace(defects=("provenance: not an object",))
+    ignored = _misfits(said)
     # the records of a file differ in little but their place in it
     columns, misfits = _columns(_encode([said.pop(name, None) for name in COLUMNS]))
     metadata = {name: value for name, value in said.items() if name not in _SPECIAL}
@@ -121,17 +134,28 @@ def read_provenance(raw: bytes) -> Provenance:
         metadata[f"provenance_{name}"] = metadata.pop(name)
     if said.get("degraded") is True:
         metadata["degraded"] = True
-    return Provenance(columns, metadata, nearest(said.get("source_timestamp")))
+    defects = [f"provenance: {name} is of the wrong type" for name in sorted(ignored)]
+    defects += [f"provenance: {name} does not fit its column" for name in sorted(misfits)]
+    return Provenance(columns, metadata, nearest(said.get("source_timestamp")), tuple(defects))
 
 
-def _members(raw: bytes) -> dict[str, Any]:
+def _misfits(said: dict[str, Any]) -> set[str]:
+    """Return the names of the members that mean something and are of the wrong kind."""
+    return {
+        name
+        for name, kinds in _KINDS.items()
+        if (value := said.get(name)) is not None
+        and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds))
+    }
+
+
+def _members(raw: bytes) -> dict[str, Any] | None:
+    """Return the members of a provenance; None if it is not a JSON object."""
     try:
         said = _decode(raw)
     except _UNREADABLE:
         said = _read_leniently(raw)
-    if not isinstance(said, dict):
-        raise RejectedError("the provenance of a record is no JSON object", "api")
-    return said
+    return said if isinstance(said, dict) else None
 
 
 @lru_cache(maxsize=64)
@@ -157,9 +181,15 @@ def _field(name: str, value: Any, metadata: dict[str, Any]) -> bytes:
 
 def _read_leniently(raw: bytes) -> Any:
     try:
-        return nearest(json.loads(raw.decode("utf-8", "replace"), strict=False, parse_constant=str))
+        text = raw.decode("utf-8", "replace")
+        return nearest(json.loads(text, strict=False, parse_int=_integer, parse_constant=str))
     except (ValueError, RecursionError):
         return None
+
+
+def _integer(digits: str) -> int | str:
+    """Return an integer, or the digits of one that is longer than Python reads."""
+    return int(digits) if len(digits) <= _LONGEST_INTEGER else digits
 
 
 def json_field(value: Any) -> bytes:

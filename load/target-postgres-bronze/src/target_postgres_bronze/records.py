@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
     from target_postgres_bronze.streams import Stream
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 #: How COPY spells what a record is: degraded, keyless.
 _MARKS: Final = {(a, b): f"{str(a)[0]}\t{str(b)[0]}" for a in (False, True) for b in (False, True)}
@@ -102,6 +105,7 @@ class RecordReader:
         self._naming = _Last(read_naming, NO_NAMING)
         self._provenance = _Last(read_provenance, NONE)
         self._extracted: tuple[str | None, bytes] = (None, NULL)
+        self._logged: set[tuple[str, str]] = set()
 
     def read(self, stream: Stream, message: Message, line: bytes, position: int, batch: Batch) -> None:
         """Add a record to *batch*.
@@ -180,13 +184,16 @@ class RecordReader:
         if dead_letter := provenance.metadata.get("dead_letter"):
             checks.warn("dead_letter", nearest(str(dead_letter)))
         moment = self._moment(stream, provenance, content, checks)
+        extracted = self._time_extracted(message.time_extracted)
+        for member, sentence in self._oddities(stream, message, provenance, extracted):
+            checks.warn(member, sentence)
         declared = len(stream.checker.declared)
         present = stream.checker.count_present(content, checks.undeclared)
         fields = b"%d\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\n" % (
             position,
             field_of_bytes(payload.text),
             _moment_field(moment),
-            self._time_extracted(message.time_extracted),
+            extracted,
             checks.status,
             field_of_text(checks.message()) if checks.sentences else NULL,
             _metadata(provenance, payload, message) if provenance.metadata or payload.losses else NULL,
@@ -198,7 +205,24 @@ class RecordReader:
         )
         return fields, moment and moment.date()
 
-    def _time_extracted(self, text: str | None) -> bytes:
+    def _oddities(
+        self, stream: Stream, message: Message, provenance: Provenance, extracted: bytes
+    ) -> list[tuple[str, str]]:
+        """Return what is ignored of the messages of a record and of its stream; what is wrong with a record is logged once in a run."""
+        found = [("provenance", sentence) for sentence in provenance.defects]
+        if extracted == NULL and message.time_extracted not in (None, ""):
+            found.append(("envelope", "time_extracted: not a timestamp"))
+        if message.version is not None and type(message.version) not in {int, float}:
+            found.append(("envelope", "version: not a number"))
+        for member, sentence in found:
+            if member != "annotations" and (stream.name, sentence) not in self._logged:
+                self._logged.add((stream.name, sentence))
+                log.warning("%s: %s. It is ignored; the records land with a warning.", stream.name, sentence)
+        return [*(("annotations", sentence) for sentence in stream.defects), *found]
+
+    def _time_extracted(self, text: Any) -> bytes:
+        if not isinstance(text, str):
+            return NULL
         # the records of one answer have the same; rows may be made in another thread meanwhile
         last, field = self._extracted
         if text != last:
@@ -213,10 +237,12 @@ class RecordReader:
 
         A number of which nothing declares that it is a time is a counter unless it is plausible: neither time nor warning.
         """
-        said = provenance.timestamp
-        is_declared = stream.declares_timestamp or said is not None
-        if said is None and stream.timestamp_path:
-            said = _at_path(content, stream.timestamp_path)
+        said, is_declared = provenance.timestamp, True
+        if said not in (None, "") and read_timestamp(said) is None:
+            checks.warn("timestamp", "provenance: source_timestamp cannot be read")
+            said = None
+        if said in (None, "") and stream.timestamp_path:
+            said, is_declared = _at_path(content, stream.timestamp_path), stream.declares_timestamp
         if said is None or said == "":
             return None
         if not is_declared and is_number_or_digits(said):

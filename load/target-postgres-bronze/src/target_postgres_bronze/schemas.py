@@ -10,11 +10,29 @@ import jsonschema_rs
 #: More broken rules than this are counted, not named.
 _NAMED_RULES: Final = 3
 _NAMED_FIELDS: Final = 5
-_DRAFT: Final = jsonschema_rs.Draft7Validator
+_DRAFTS: Final = (jsonschema_rs.Draft7Validator, jsonschema_rs.Draft4Validator)
 
 
 def _refuse_retrieval(uri: str) -> Any:
     raise ValueError(f"the schema points to {uri}, and nothing is fetched")
+
+
+def _compile(schema: dict[str, Any]) -> tuple[Any, str]:
+    """Return the validator of *schema*, or None and why there is none.
+
+    Its draft is the one that ``$schema`` names, else draft 7, as Singer uses; else draft 4 if only that accepts it
+    (``"exclusiveMaximum": true``).
+    """
+    defect = ""
+    drafts = [*([jsonschema_rs.validator_for] if "$schema" in schema else []), *_DRAFTS]
+    if not isinstance(schema.get("$schema", ""), str):
+        schema = {name: member for name, member in schema.items() if name != "$schema"}
+    for draft in drafts:
+        try:
+            return draft(schema, validate_formats=False, retriever=_refuse_retrieval), ""
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a schema, its records land
+            defect = defect or f"the stream's schema is not a valid JSON Schema ({type(error).__name__})"
+    return None, defect
 
 
 class SchemaChecker:
@@ -26,7 +44,7 @@ class SchemaChecker:
     """
 
     def __init__(self, schema: dict[str, Any]) -> None:
-        """Compile *schema*; draft 7, as Singer uses, unless it names another.
+        """Compile *schema*.
 
         Source: Singer specification, SCHEMA; formats are annotations (JSON Schema draft 7, 7.2).
         """
@@ -37,13 +55,7 @@ class SchemaChecker:
             or schema.get("additionalProperties", False) not in (False, None)
             or "patternProperties" in schema
         )
-        self.defect = ""
-        self._validator: Any = None
-        maker = jsonschema_rs.validator_for if "$schema" in schema else _DRAFT
-        try:
-            self._validator = maker(schema, validate_formats=False, retriever=_refuse_retrieval)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with a schema, its records land
-            self.defect = f"the stream's schema is no JSON Schema ({type(error).__name__})"
+        self._validator, self.defect = _compile(schema)
 
     def broken_rules(self, content: dict[str, Any]) -> str:
         """Return which rules *content* breaks, at which fields; empty if none."""

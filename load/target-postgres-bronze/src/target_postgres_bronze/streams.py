@@ -5,6 +5,8 @@ Annotations: members of the root schema that begin with ``x-`` (README, "What a 
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
@@ -61,6 +63,7 @@ class Stream:
         ids: bronze.streams.id by account.
         renamed: Accounts whose records were identified by other key properties first.
         finished: The tap said that it finished the stream, and no record came after.
+        defects: What is wrong with the SCHEMA message; each is ignored, with a warning on every record.
         lands_letters: Records that the tap marks as dead letters land all the same (``x-dead-letters: land``, as in a replay).
     """
 
@@ -75,6 +78,7 @@ class Stream:
     checker: SchemaChecker
     schema_text: str
     schema_hash: str
+    defects: tuple[str, ...] = ()
     schema_hash_field: bytes = field(init=False)
     ids: dict[str, int] = field(default_factory=dict)
     renamed: set[str] = field(default_factory=set)
@@ -107,51 +111,118 @@ def read_schema(message: Message, extra: Mapping[str, Any]) -> tuple[Stream, dic
         The stream, and what the tap says of itself (``x-tap``).
 
     Raises:
-        RejectedError: The message names no stream or carries no schema.
+        RejectedError: The message names no stream. Whatever else is wrong with it is ignored and noted in the stream's defects.
     """
-    try:
-        schema = msgspec.json.decode(bytes(message.schema))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        schema = None
-    if not message.stream or not isinstance(schema, dict):
-        raise RejectedError(
-            "a SCHEMA message needs a stream and a schema that is an object", "api", message.stream
-        )
-    names = [message.stream, message.key_properties, message.bookmark_properties]
-    if nearest(names) != names:
-        raise RejectedError(
-            "a stream or key with U+0000 or half a character in its name cannot be kept", "api"
-        )
+    if not message.stream:
+        raise RejectedError("a SCHEMA message needs a stream", "api")
+    if nearest(message.stream) != message.stream:
+        raise RejectedError("a stream with U+0000 or half a character in its name cannot be kept", "api")
+    defects: list[str] = []
+    schema = _read_json_schema(bytes(message.schema), defects)
     annotated = {**schema, **extra}
-    tap = annotated.get("x-tap")
     lasting = {name: member for name, member in annotated.items() if name not in _OF_THE_RUN}
-    keys = message.key_properties or []
-    marks = message.bookmark_properties or []
-    replication_key = marks if isinstance(marks, str) else next(iter(marks), None)
-    absence = annotated.get("x-absence", NEVER)
-    if absence not in _ABSENCES:
-        raise RejectedError(f"x-absence is one of {', '.join(_ABSENCES)}", "api", message.stream)
-    text = _encode(nearest(lasting)).decode()
-    path = _timestamp_path(annotated.get("x-source-timestamp", replication_key))
+    keys = _names("key_properties", message.key_properties, defects)
+    replication_key = next(iter(_names("bookmark_properties", message.bookmark_properties, defects)), None)
+    annotations = _Annotations(annotated, defects)
+    pointer = annotations.read("x-source-timestamp", str, "not a text")
+    has_pointer = pointer is not None or annotated.get("x-source-timestamp", "") is None
+    path = _timestamp_path(pointer if has_pointer else replication_key)
+    absence, window = _read_absence(annotations)
+    tap = annotations.read("x-tap", dict, "not an object") or {}
+    volatile = _read_volatile(annotations)
+    letters = annotations.read_choice("x-dead-letters", ("land",))
     return (
         Stream(
             name=message.stream,
             key_properties=keys,
             replication_key=replication_key,
             timestamp_path=path,
-            declares_timestamp="x-source-timestamp" in annotated or _has_format(schema, path),
-            volatile=volatile_paths(annotated.get("x-volatile")),
+            declares_timestamp=has_pointer or _has_format(schema, path),
+            volatile=volatile,
             absence=absence,
-            window=_read_window(annotated.get("x-absence-window"), message.stream)
-            if absence == WINDOW
-            else None,
+            window=window,
             checker=SchemaChecker(schema),
-            schema_text=text,
+            schema_text=_encode(nearest(lasting)).decode(),
             schema_hash=blake2b(_encode([lasting, keys]), digest_size=16).hexdigest(),
-            lands_letters=annotated.get("x-dead-letters") == "land",
+            lands_letters=letters == "land",
+            defects=tuple(defects),
         ),
-        tap if isinstance(tap, dict) else {},
+        tap,
     )
+
+
+class _Annotations:
+    """The members of a schema that speak to the loader; one of the wrong kind is noted as a defect, and counts as not there."""
+
+    def __init__(self, members: dict[str, Any], defects: list[str]) -> None:
+        self._members = members
+        self.defects = defects
+
+    def read(self, name: str, kind: type, otherwise: str) -> Any:
+        """Return annotation *name* if it is of *kind*; None if it is not there or wrong."""
+        value = self._members.get(name)
+        if value is None or isinstance(value, kind):
+            return value
+        self.defects.append(f"{name}: {otherwise}")
+        return None
+
+    def read_choice(self, name: str, choices: tuple[str, ...]) -> str | None:
+        """Return annotation *name* if it is one of *choices*."""
+        value = self._members.get(name)
+        if value is None or (isinstance(value, str) and value in choices):
+            return value
+        self.defects.append(f"{name}: not one of {', '.join(choices)}")
+        return None
+
+
+def _read_json_schema(raw: bytes, defects: list[str]) -> dict[str, Any]:
+    """Return the schema of a SCHEMA message; what strict JSON refuses (NaN, odd bytes) is read as near as can be."""
+    schema: Any = None
+    try:
+        schema = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        with suppress(ValueError, RecursionError):
+            schema = nearest(json.loads(raw.decode("utf-8", "replace"), strict=False, parse_constant=str))
+    if isinstance(schema, dict):
+        return schema
+    defects.append("schema: not an object")
+    return {}
+
+
+def _names(member: str, value: Any, defects: list[str]) -> list[str]:
+    """Return the names of properties in a SCHEMA message, where one may be written without a list."""
+    names = [value] if isinstance(value, str) else value or []
+    # a name that PostgreSQL's text cannot hold is as good as none
+    if (
+        isinstance(names, list)
+        and all(isinstance(name, str) for name in names)
+        and nearest(names) == names
+        and not isinstance(value, bool | int | float)
+    ):
+        return [name for name in names if name]
+    defects.append(f"{member}: not a list of names")
+    return []
+
+
+def _read_absence(annotations: _Annotations) -> tuple[str, Window | None]:
+    """Return what absence means, and the window that is read; a window that cannot be read would make records gone that are not."""
+    absence = annotations.read_choice("x-absence", _ABSENCES) or NEVER
+    bounds = annotations.read("x-absence-window", dict, "not an object with from and to")
+    window = None if bounds is None else _read_window(bounds, annotations.defects)
+    if absence != WINDOW:
+        return absence, None
+    if window is None:
+        annotations.defects.append("x-absence: window needs a valid x-absence-window with from and to")
+        return NEVER, None
+    return WINDOW, window
+
+
+def _read_volatile(annotations: _Annotations) -> list[list[str]]:
+    pointers = annotations.read("x-volatile", list, "not a list of JSON pointers")
+    paths = volatile_paths(pointers)
+    if len(paths) != len(pointers or []):
+        annotations.defects.append("x-volatile: an element is not a JSON pointer")
+    return paths
 
 
 def pointer_steps(pointer: str) -> list[str]:
@@ -197,18 +268,17 @@ def _texts(value: Any) -> list[str]:
     return [element for element in value if isinstance(element, str)] if isinstance(value, list) else []
 
 
-def _read_window(value: Any, stream: str) -> Window:
-    """Read ``x-absence-window``; a bound that cannot be read would make records gone that are not."""
-    if not isinstance(value, dict):
-        raise RejectedError("x-absence window needs x-absence-window with from and to", "api", stream)
-    bounds: list[datetime | None] = []
-    for name in ("from", "to"):
-        bound = value.get(name)
-        moment = read_timestamp(bound)
-        if bound is not None and moment is None:
-            raise RejectedError(f"x-absence-window: {name} is no timestamp", "api", stream)
-        bounds.append(moment)
+def _read_window(value: dict[str, Any], defects: list[str]) -> Window | None:
+    """Read ``x-absence-window``; None if a part of it cannot be read."""
+    wrong = [
+        f"x-absence-window: {name} is not a timestamp"
+        for name in ("from", "to")
+        if value.get(name) is not None and read_timestamp(value[name]) is None
+    ]
     match = value.get("match")
     if match is not None and not isinstance(match, dict):
-        raise RejectedError("x-absence-window: match is an object", "api", stream)
-    return Window(bounds[0], bounds[1], match)
+        wrong.append("x-absence-window: match is not an object")
+    defects += wrong
+    return (
+        None if wrong else Window(read_timestamp(value.get("from")), read_timestamp(value.get("to")), match)
+    )
