@@ -11,8 +11,11 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from target_postgres_bronze import long_lines
+from target_postgres_bronze.archive import NoArchive
 from target_postgres_bronze.batch import Batch
 from target_postgres_bronze.errors import LoaderError, RejectedError
+from target_postgres_bronze.long_lines import LongLine
 from target_postgres_bronze.messages import Message, read_message
 from target_postgres_bronze.payload import nearest
 from target_postgres_bronze.records import RecordReader
@@ -90,6 +93,9 @@ class Loader:
         self._share_of_news = _UNKNOWN
         self._unsaved: list[bytes] = []
         self._warnings = 0
+        self._rest_size = 0
+        #: The line that is being read, if it is too long to be kept.
+        self._long: LongLine | None = None
         self._logged: set[tuple[str, str]] = set()
         self._waiting_since: float | None = None
         #: When each stream began, in seconds of the monotonic clock.
@@ -100,12 +106,19 @@ class Loader:
     def feed(self, chunk: bytes) -> None:
         """Take bytes as the tap wrote them; lands a batch whenever one is full."""
         self._unsaved.append(chunk)
+        if self._long is not None:
+            head, end, chunk = chunk.partition(b"\n")
+            self._long.add(head)
+            if not end:
+                self._archive_now()
+                return
+            self._reject_long(self._long)
         head, end, tail = chunk.rpartition(b"\n")
         if not end:
-            self._rest.append(chunk)
+            self._wait_for_end(chunk)
             return
         lines = b"".join([*self._rest, head]).split(b"\n")
-        self._rest = [tail]
+        self._rest, self._rest_size = [tail], len(tail)
         for line in lines:
             self._take(line)
             if self._batch.rows >= self._rows_now or self._batch.size >= _LARGEST_BATCH:
@@ -114,6 +127,36 @@ class Loader:
                 self._land()
         if self._waiting_since is None and not self._batch.is_empty:
             self._waiting_since = time.monotonic()
+
+    def _wait_for_end(self, piece: bytes) -> None:
+        """Keep a piece of a line until its end comes; of a line that is too long, only measures."""
+        self._rest.append(piece)
+        self._rest_size += len(piece)
+        if self._rest_size > long_lines.LARGEST_LINE:
+            self._long = LongLine()
+            for each in self._rest:
+                self._long.add(each)
+            self._rest, self._rest_size = [], 0
+            self._archive_now()
+
+    def _archive_now(self) -> None:
+        """Write to the archive what came, without waiting for a batch: a line that is too long must not wait in memory."""
+        self._worker.wait()
+        self._archiver.wait()
+        for chunk in self._unsaved:
+            self._archive.write(chunk)
+        self._unsaved = []
+
+    def _reject_long(self, line: LongLine) -> None:
+        self._long = None
+        self._position += 1
+        kept = (
+            "the raw archive is switched off, so that nothing keeps it"
+            if isinstance(self._archive, NoArchive)
+            else f"the raw archive of the run keeps it as line {self._position}"
+        )
+        reason = f"the line has {line.size:,} bytes, more than PostgreSQL can store; {kept}"
+        self._reject(line.reference(), RejectedError(reason, "system", line.stream))
 
     def seconds_waiting(self) -> float:
         """Return for how long something has been waiting for its commit."""
@@ -169,6 +212,8 @@ class Loader:
             complete: The tap closed its output by itself; a line without an end, and records that were not seen, mean something.
         """
         rest = b"".join(self._rest)
+        if complete and self._long is not None:
+            self._reject_long(self._long)
         if complete and rest.strip():
             self._take(rest, is_cut=True)
         self._rest = []
@@ -184,6 +229,11 @@ class Loader:
                     self._record_gone(stream)
 
     def _take(self, line: bytes, *, is_cut: bool = False) -> None:
+        if len(line) > long_lines.LARGEST_LINE:
+            measured = LongLine()
+            measured.add(line)
+            self._reject_long(measured)
+            return
         self._position += 1
         stream = ""
         try:
