@@ -30,7 +30,8 @@ BEGIN
         content_hash bytea NOT NULL,
         ordering numeric,
         degraded boolean NOT NULL,
-        keyless boolean NOT NULL
+        keyless boolean NOT NULL,
+        superseded boolean NOT NULL -- another content of the same key follows in the batch
     ) ON COMMIT DELETE ROWS;
 
     -- the key tells the planner, which has no statistics here, that a record has one verdict
@@ -101,6 +102,16 @@ BEGIN
         first_event timestamp,
         last_event timestamp
     ) ON COMMIT DELETE ROWS;
+
+    -- records that came with a content that they had before, earlier in the run that brought the current one: bronze.judge waits for that one
+    CREATE TEMPORARY TABLE IF NOT EXISTS bronze_repeated (
+        stream_id integer NOT NULL,
+        raw_id text COLLATE "C" NOT NULL,
+        content_hash bytea NOT NULL,
+        partition_key date NOT NULL, -- where the row with that content is
+        row_id bigint NOT NULL,
+        PRIMARY KEY (stream_id, raw_id)
+    );
 
     -- records seen in this run, of streams where not being seen means something
     CREATE TEMPORARY TABLE IF NOT EXISTS bronze_seen (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 if TYPE_CHECKING:
     from conftest import Bronze
 
@@ -176,3 +178,56 @@ def test_a_row_says_which_run_tap_and_schema_it_came_from(bronze: Bronze) -> Non
     assert row[0] is True
     assert row[1].startswith("tap-shop 1.2, target-postgres-bronze ")
     assert row[2:] == ({"start": "2024"}, "prod", "tap-shop/orders", "2024-05-01 10:00:00", "2", True, True)
+
+
+TWICE = [order(1, at="09:00"), order(1, at="10:00"), order(2)]
+
+
+def run_of(
+    bronze: Bronze, contents: list[dict[str, Any]], **settings: Any
+) -> tuple[str, int, int, int, int, int]:
+    outcome = bronze.load(bronze.schema(), *map(bronze.record, contents), bronze.state(1), **settings)
+    assert outcome.code == 0, outcome.log
+    assert bronze.query("SELECT * FROM bronze.disagreements('shop')") == []
+    return bronze.books()
+
+
+@pytest.mark.parametrize("batch_size", [100, 1], ids=["one batch", "a batch each"])
+def test_a_key_that_comes_twice_in_every_run_is_no_news_after_the_first(
+    bronze: Bronze, batch_size: int
+) -> None:
+    assert run_of(bronze, TWICE, batch_size_rows=batch_size) == ("succeeded", 3, 2, 1, 0, 0)
+    for _ in range(4):
+        assert run_of(bronze, TWICE, batch_size_rows=batch_size) == ("succeeded", 3, 0, 0, 3, 0)
+
+    assert bronze.query("SELECT raw_data ->> 'at' FROM bronze_shop_current WHERE raw_id = '1'") == [
+        ("10:00",)
+    ]
+
+
+@pytest.mark.parametrize("batch_size", [100, 1], ids=["one batch", "a batch each"])
+def test_the_last_content_of_a_run_counts_even_if_the_record_had_it_before(
+    bronze: Bronze, batch_size: int
+) -> None:
+    nine, ten, other = TWICE
+    run_of(bronze, TWICE, batch_size_rows=batch_size)
+
+    assert run_of(bronze, [nine, other], batch_size_rows=batch_size) == ("succeeded", 2, 0, 1, 1, 0)
+    current = "SELECT version, raw_data ->> 'at' FROM bronze_shop_current WHERE raw_id = '1'"
+    assert bronze.query(current) == [(3, "09:00")]
+    assert run_of(bronze, [ten, nine, other], batch_size_rows=batch_size)[3] in {0, 2}
+    assert bronze.query(current)[0][1] == "09:00"
+    assert run_of(bronze, [nine, ten], batch_size_rows=batch_size) == ("succeeded", 2, 0, 1, 1, 0)
+    assert bronze.query(current)[0][1] == "10:00"
+
+
+def test_a_key_that_comes_twice_with_equal_replication_keys_is_no_news_after_the_first(
+    bronze_18: Bronze,
+) -> None:
+    schema = bronze_18.schema(replication_key="updated")
+    records = [bronze_18.record(order(1, updated="2024-03-01", a=a)) for a in (1, 2)]
+
+    for _ in range(3):
+        bronze_18.load(schema, *records)
+
+    assert bronze_18.column("version") == [1, 2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -119,6 +120,18 @@ class Batch:
         if len(self.parts) < len(contents):
             self.parts.append(Part())
         return self.parts[len(contents) - 1]
+
+    def mark_superseded(self) -> None:
+        """Mark the records of which a later part has another content: of a batch the last content of a key counts."""
+        for part, later in pairwise(self.parts):
+            keys = {_identity(line) for line in later.incoming}
+            part.incoming = [f"{line[:-2]}t\n" if _identity(line) in keys else line for line in part.incoming]
+
+
+def _identity(line: str) -> tuple[str, str]:
+    """Return stream and key of a row of bronze_incoming."""
+    _ord, stream_id, raw_id, _rest = line.split("\t", 3)
+    return stream_id, raw_id
 
 
 def split_by_months(part: Part, months_at_once: int) -> Iterator[Part]:

@@ -25,7 +25,8 @@ class Figures:
     def rows(self, read_here: Counter[str], known_here: Counter[str]) -> str:
         """Return the rows for bronze.keep_books, with the records of the transaction itself, and those it found to be known."""
         read = self.read + read_here
-        known = self.known + known_here
+        known = Counter(self.known)
+        known.update(known_here)  # below 0 if what was counted as known turned out to be a change
         names = read.keys() | known.keys() | self.rejected.keys()
         return json.dumps(
             [

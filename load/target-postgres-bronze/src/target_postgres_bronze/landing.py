@@ -32,6 +32,8 @@ _GONE_AT_ONCE: Final = 10_000
 _MAKE_SOURCE: Final = (
     "SELECT bronze.create_source(%s) WHERE NOT EXISTS (SELECT FROM bronze.sources WHERE source = %s)"
 )
+#: What is set aside as repeated stays on its connection until the end of the run, so that only this one may do it.
+_POSTPONE: Final = "SELECT set_config('bronze.postpones', 'on', false)"
 #: Comments tell what the schemas say; a run that brought no new one has nothing to tell.
 _DESCRIBE_SOURCE: Final = (
     "SELECT bronze.describe_source(%s) WHERE EXISTS ("
@@ -80,6 +82,7 @@ class Lander:
         connection.execute("SELECT bronze.check_source(%s)", [run.source])
         connection.execute(_MAKE_SOURCE, [run.source, run.source])
         self._writer.name_run(connection)
+        connection.execute(_POSTPONE)
         connection.execute(
             "SELECT bronze.begin_run(%s, %s, %s, %s, %s, %s)",
             [
@@ -100,6 +103,7 @@ class Lander:
     def _resume(self, connection: psycopg.Connection[Any]) -> int:
         """Take the run up on *connection*; give the number of its last committed transaction."""
         self._writer.name_run(connection)
+        connection.execute(_POSTPONE)
         return int(value(connection.execute("SELECT bronze.resume_run(%s)", [self._run.run_id]).fetchone()))
 
     def stream_id(self, stream: Stream, account: str) -> int:
@@ -264,6 +268,17 @@ class Lander:
         self, connection: psycopg.Connection[Any], read: Counter[str], known: Counter[str]
     ) -> None:
         self._writer.keep_books(connection, self._unit + 1, self._figures, read, known)
+
+    def land_repeated(self) -> None:
+        """Land the records that came with a former content of theirs, and for which the current one did not come after all."""
+        while self._commit(self._write_repeated):
+            pass
+
+    def _write_repeated(self, connection: psycopg.Connection[Any]) -> int:
+        """Land some of them, and return 0 when none is left."""
+        rows = connection.execute("SELECT * FROM bronze.land_repeated(%s)", [self._run.source]).fetchall()
+        self._keep_books(connection, Counter(), Counter({stream: -count for stream, count in rows if count}))
+        return len(rows)
 
     def record_gone(self, stream: Stream, window: Window | None) -> None:
         """Append gone versions for the records of *stream* that this run did not see.

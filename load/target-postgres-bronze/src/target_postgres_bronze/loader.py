@@ -172,6 +172,7 @@ class Loader:
         self._waiting_since = None
         if self._batch.is_empty:
             return
+        self._batch.mark_superseded()
         if self._worker.is_busy:
             self._lander.begin(self._batch)
         self._worker.start(partial(self._commit, self._batch, self._unsaved))
@@ -223,6 +224,7 @@ class Loader:
         self._landing = Batch()  # its memory is not needed for what follows
         for chunk in self._unsaved:
             self._archive.write(chunk)
+        self._lander.land_repeated()
         if complete:
             for stream in self._streams.values():
                 if stream.absence == FULL and stream.finished and stream.ids:

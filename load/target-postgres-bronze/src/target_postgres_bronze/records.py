@@ -53,8 +53,8 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-#: How COPY spells what a record is: degraded, keyless.
-_MARKS: Final = {(a, b): f"{str(a)[0]}\t{str(b)[0]}" for a in (False, True) for b in (False, True)}
+#: How COPY spells what a record is: degraded, keyless, and not superseded as far as is known.
+_MARKS: Final = {(a, b): f"{str(a)[0]}\t{str(b)[0]}\tf" for a in (False, True) for b in (False, True)}
 _USUAL: Final = _MARKS[False, False]
 _NULL: Final = "\\N"
 VALID: Final = b"valid"

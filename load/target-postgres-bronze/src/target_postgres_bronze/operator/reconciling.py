@@ -157,6 +157,7 @@ class Reconciler:
 
     def _compare(self) -> None:
         batch, self._batch = self._batch, Batch()
+        batch.mark_superseded()
         for part in batch.parts:
             if part.incoming:
                 for place in part.places(self._session.run(partial(self._compare_part, part))):
