@@ -70,7 +70,7 @@ def test_starts_from_nothing_and_keeps_its_rows_over_a_stop(data_dir: Path) -> N
         ("data_checksums", "on"),
         ("server_encoding", "UTF8"),
         ("TimeZone", "UTC"),
-        ("max_locks_per_transaction", "256"),
+        ("max_locks_per_transaction", "1024"),
     ],
 )
 def test_is_set_up_to_keep_data_and_to_be_private(

@@ -53,6 +53,8 @@ class Target:
         """
         import psycopg  # noqa: PLC0415 - half a second that --help need not pay
 
+        if self.server:
+            embedded.forget_libpq_environment()
         with explained(self):
             connection = psycopg.connect(self.conninfo, **options)
         if connection.info.server_version < OLDEST_SERVER * 10_000:

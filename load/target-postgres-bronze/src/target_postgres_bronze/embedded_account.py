@@ -2,8 +2,9 @@
 
 PostgreSQL refuses to run as root, and insists that its data folder belongs to whoever runs it. An ordinary user
 runs it as themselves. Root runs it as the owner of the folder, or as an account without privileges; where that
-account cannot enter the folders above (a project under ``/root``), the server is given the one capability that
-opens folders, through util-linux' ``setpriv``, so that no permission of any folder has to be loosened.
+account cannot enter the folders above (``data`` is closed to others), the server runs with one capability that
+opens folders, through util-linux' ``setpriv``, so that no permission of any folder has to be loosened. Only root can
+log in to that server (`embedded_access`): the account itself gains nothing by it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 #: Accounts without privileges, the first that exists is taken: Debian's own for PostgreSQL, and POSIX' for nobody.
 UNPRIVILEGED = ("postgres", "nobody")
 
-CAPABILITY = "+dac_override"
+#: Capabilities that open folders, the weakest first: containers often have only the second (capabilities(7)).
+CAPABILITIES = ("dac_read_search", "dac_override")
 
 
 @dataclass(frozen=True)
@@ -36,14 +38,14 @@ class Account:
         uid: Its user id.
         gid: Its group id.
         switch: The account is another one than the caller's, which is root.
-        opens_folders: The programs need a capability to reach their files.
+        capability: The capability that the programs need to reach their files; usually none.
     """
 
     name: str
     uid: int
     gid: int
     switch: bool = False
-    opens_folders: bool = False
+    capability: str = ""
 
     def run(self, command: Sequence[str], timeout: float) -> subprocess.CompletedProcess[str]:
         """Run *command* as this account in a session of its own, and return its exit code with all it printed.
@@ -53,18 +55,18 @@ class Account:
             OSError: It cannot be started.
         """
         prefix: list[str] = []
-        if self.opens_folders:
+        if self.capability:
             prefix = [
                 "setpriv",
                 f"--reuid={self.uid}",
                 f"--regid={self.gid}",
                 "--clear-groups",
                 "--securebits=+no_setuid_fixup",  # else access(2), which the programs ask, forgets the capability
-                f"--inh-caps={CAPABILITY}",
-                f"--ambient-caps={CAPABILITY}",
+                f"--inh-caps=+{self.capability}",
+                f"--ambient-caps=+{self.capability}",
                 "--",
             ]
-        drop = self.switch and not self.opens_folders
+        drop = self.switch and not self.capability
         return subprocess.run(
             [*prefix, *command],
             check=False,
@@ -98,17 +100,17 @@ def account_for(data_dir: Path, program: Path) -> Account:
     if os.geteuid() != 0:
         uid = os.geteuid()
         _refuse_foreign_folder(data_dir, uid)
-        return Account(name=_name_of(uid) or str(uid), uid=uid, gid=os.getegid())
+        return Account(name=name_of(uid) or str(uid), uid=uid, gid=os.getegid())
     account = _unprivileged_account(data_dir)
     if _reaches(account, program, nearest_existing(data_dir)):
         return account
-    opener = replace(account, opens_folders=True)
-    if shutil.which("setpriv") and _reaches(opener, program, nearest_existing(data_dir)):
-        return opener
+    for capability in CAPABILITIES if shutil.which("setpriv") else ():
+        opener = replace(account, capability=capability)
+        if _reaches(opener, program, nearest_existing(data_dir)):
+            return opener
     raise EmbeddedServerError(
         f"The embedded PostgreSQL runs as '{account.name}' when root starts it, and '{account.name}' cannot enter "
-        f"{data_dir} or {program.parent}. Move the project to a folder that others may enter (/srv, /opt), use an "
-        "ordinary user, or install util-linux (setpriv)."
+        f"{data_dir} or {program.parent}. Use an ordinary user, or install util-linux (setpriv)."
     )
 
 
@@ -122,7 +124,7 @@ def nearest_existing(path: Path) -> Path:
 def _unprivileged_account(data_dir: Path) -> Account:
     """Return the owner of *data_dir* unless that is root, else the first account without privileges."""
     owner = nearest_existing(data_dir).stat().st_uid
-    owner_name = _name_of(owner)
+    owner_name = name_of(owner)
     if owner != 0 and data_dir.exists() and owner_name is None:
         raise EmbeddedServerError(
             f"{data_dir} belongs to user id {owner}, which this machine does not know. Give it to a user that exists "
@@ -147,8 +149,8 @@ def _refuse_foreign_folder(data_dir: Path, uid: int) -> None:
         return
     owner = data_dir.stat().st_uid
     raise EmbeddedServerError(
-        f"{data_dir} belongs to '{_name_of(owner) or owner}', so only that user or root can run its server. "
-        f"Run the command as that user, or give the folder to yourself: sudo chown -R {_name_of(uid) or uid} "
+        f"{data_dir} belongs to '{name_of(owner) or owner}', so only that user or root can run its server. "
+        f"Run the command as that user, or give the folder to yourself: sudo chown -R {name_of(uid) or uid} "
         f"'{data_dir}'."
     )
 
@@ -160,7 +162,8 @@ def _reaches(account: Account, program: Path, folder: Path) -> bool:
     return result.returncode == 0
 
 
-def _name_of(uid: int) -> str | None:
+def name_of(uid: int) -> str | None:
+    """Return the name of the account *uid*; None if the machine knows none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

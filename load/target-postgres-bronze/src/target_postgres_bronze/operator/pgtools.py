@@ -100,6 +100,8 @@ def aimed(target: Target, program: str) -> tuple[list[str], dict[str, str]]:
     """Return a command for *target*, and its environment: there a password is hidden from other users of the machine."""
     from psycopg.conninfo import conninfo_to_dict, make_conninfo  # noqa: PLC0415 - half a second for --help
 
+    if target.server:
+        embedded.forget_libpq_environment()
     parts = conninfo_to_dict(target.conninfo)
     password = parts.pop("password", None)
     env = libpq.environment(program, os.environ) | ({"PGPASSWORD": str(password)} if password else {})
