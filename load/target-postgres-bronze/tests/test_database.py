@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -13,7 +15,7 @@ from target_postgres_bronze import embedded, project
 from target_postgres_bronze.database import DatabaseError, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 PG = {"PG_HOST": "db.home", "PG_PORT": "6000", "PG_DB": "life", "PG_USER": "ann", "PG_PASS": "p'w d"}
@@ -45,6 +47,55 @@ def test_a_url_that_is_none_is_told_without_quoting_it(url: str) -> None:
         resolve({}, {"PG_URL": url})
     assert url not in str(refusal.value)
     assert "se/cr" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ann:hunter@two@db.home/bronze",
+        "postgresql://ann:hunter/two@db.home/bronze",
+        "postgresql://ann:hunter/two?x=1@db.home/bronze",
+        "postgresql://ann:hunter@x/two@db.home/bronze",
+        "postgresql://ann:1234/hunter@db.home/bronze",
+        "postgresql+psycopg://hunter@two@db.home/bronze",
+    ],
+)
+def test_a_password_with_reserved_characters_is_told_and_not_shown(url: str) -> None:
+    with pytest.raises(DatabaseError, match="with %40 for @") as refusal:
+        resolve({}, {"PG_URL": url})
+    assert not any(part in str(refusal.value) for part in ("hunter", "two", "1234"))
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://ann:secret@db.home/bronze?sslmod=require", "has the parameter 'sslmod', which libpq does not know"),
+        ("postgresql://ann:secret@a:1,b:2/bronze", "names several hosts"),
+        ("postgresql://ann:secret@/bronze?host=a,b", "names several hosts"),
+    ],
+)  # fmt: skip
+def test_a_url_that_cannot_be_used_is_told_by_its_own_fault(url: str, said: str) -> None:
+    with pytest.raises(DatabaseError, match=said) as refusal:
+        resolve({}, {"PG_URL": url})
+    assert "secret" not in str(refusal.value)
+    assert "%40" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ann@db.home:6000/life",
+        "postgresql://ann@db.home/life?sslmode=verify-full&sslrootcert=%2Fhome%2Fann%2Fmy%20ca.pem",
+        "postgresql://ann@[2001:db8::1]:6000/life",
+        "postgresql://ann@/life?host=%2Frun%2Fpost%20gres&port=6000",
+        "postgresql://ann%40home@db.home/my%20life%2Fnow",
+        "postgresql://db.home/life?application_name=mine",
+    ],
+)
+def test_the_address_for_other_programs_means_the_same_to_libpq(url: str) -> None:
+    target = resolve({}, {"PG_URL": url.replace("ann@", "ann:s%40cret@")})
+    assert "cret" not in target.url()
+    assert conninfo_to_dict(target.url()) == conninfo_to_dict(url)
 
 
 def test_a_user_without_a_host_is_told() -> None:
@@ -110,6 +161,85 @@ def test_a_missing_database_is_told(server: embedded.Server) -> None:
 
 def test_a_missing_user_is_told(server: embedded.Server) -> None:
     assert "does not let this user in" in refusal({"PG_HOST": str(server.socket_dir), "PG_USER": "absent"})
+
+
+@pytest.mark.parametrize(
+    ("statements", "user", "said"),
+    [
+        (["CREATE ROLE shut NOLOGIN"], "shut", "does not let this user in"),
+        (["CREATE ROLE few LOGIN CONNECTION LIMIT 0"], "few", "no connection is left"),
+        (["CREATE ROLE out LOGIN", "REVOKE CONNECT ON DATABASE {} FROM PUBLIC"], "out", "Grant CONNECT"),
+        (["ALTER DATABASE {} CONNECTION LIMIT 0", "CREATE ROLE late LOGIN"], "late", "no connection is left"),
+        (["ALTER DATABASE {} ALLOW_CONNECTIONS false"], "postgres", "accepts no connections"),
+    ],
+)
+def test_a_refused_login_is_told_by_its_reason(
+    server: embedded.Server, database: str, statements: list[str], user: str, said: str
+) -> None:
+    name = str(conninfo_to_dict(database)["dbname"])
+    with psycopg.connect(server.conninfo("postgres"), autocommit=True) as admin:
+        for statement in statements:
+            admin.execute(statement.format(name).encode())
+        try:
+            found = refusal({"PG_HOST": str(server.socket_dir), "PG_USER": user, "PG_DB": name})
+        finally:
+            admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
+            if user != "postgres":
+                admin.execute(f"DROP ROLE {user}".encode())
+    assert said in found
+
+
+@contextmanager
+def refusing_server(state: str) -> Iterator[int]:
+    """Answer each connection as a German server does that refuses it with SQLSTATE *state*."""
+    fields = {"S": "FATAL", "V": "FATAL", "C": state, "M": "Anmeldung für »ann« fehlgeschlagen"}
+    body = b"".join(f"{code}{text}\0".encode() for code, text in fields.items()) + b"\0"
+    answer = b"E" + (len(body) + 4).to_bytes(4, "big") + body
+
+    def serve(client: socket.socket) -> None:
+        with client:
+            while words := client.recv(4096):
+                if len(words) == 8:  # asks for encryption
+                    client.sendall(b"N")
+                else:
+                    client.sendall(answer)
+                    return
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def listen() -> None:
+            while True:
+                try:
+                    client, _ = listener.accept()
+                except OSError:
+                    return
+                serve(client)
+
+        thread = threading.Thread(target=listen, daemon=True)
+        thread.start()
+        yield int(listener.getsockname()[1])
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join(timeout=10)
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("28P01", "the password is wrong"),
+        ("28000", "does not let this user in"),
+        ("3D000", "the database does not exist"),
+        ("42501", "Grant CONNECT"),
+        ("53300", "no connection is left"),
+        ("55000", "accepts no connections"),
+        ("57P03", "Try again in a moment"),
+        ("08P01", "the server refused the connection (SQLSTATE 08P01)"),
+    ],
+)
+def test_a_refusal_is_understood_in_any_language(state: str, said: str) -> None:
+    with refusing_server(state) as port:
+        found = refusal({"PG_HOST": "127.0.0.1", "PG_PORT": str(port), "PG_USER": "ann", "PG_PASS": "x"})
+    assert said in found
+    assert "no server answers" not in found
 
 
 def test_a_wrong_password_is_told_and_not_shown(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from target_postgres_bronze import embedded, project, tls_errors
+from target_postgres_bronze import embedded, login_errors, project, tls_errors
+from target_postgres_bronze.addresses import AddressError, read_url, write_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -17,6 +18,8 @@ DATABASE: Final = "bronze"
 DEMO: Final = "demo"
 DEMO_DATABASE: Final = "bronze_demo"
 OLDEST_SERVER: Final = 15
+#: Options of every connection unless the address has others.
+_OPTIONS: Final = (("connect_timeout", "10"), ("application_name", "bronze"))
 
 
 class DatabaseError(Exception):
@@ -44,6 +47,15 @@ class Target:
     display: str
     server: embedded.Server | None = None
     keep: object = field(default=None, repr=False)
+
+    def url(self) -> str:
+        """Return the address for other programs, without a password."""
+        from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - half a second that --help need not pay
+
+        parts = conninfo_to_dict(self.conninfo)
+        if self.server:
+            return self.server.url(str(parts["dbname"]))
+        return write_url({name: value for name, value in parts.items() if (name, str(value)) not in _OPTIONS})
 
     def connect(self, **options: Any) -> psycopg.Connection[Any]:
         """Connect, with *options* as `psycopg.connect` takes them.
@@ -118,9 +130,9 @@ def explained(target: Target) -> Iterator[None]:
     try:
         yield
     except psycopg.OperationalError as error:
-        reason = _reason(error, target.conninfo)
-        failure = DatabaseError(f"{target.display}: {reason}")
-        failure.is_passing = reason == f"{_REFUSALS[_NOT_YET]}."
+        state = login_errors.find_state(error, target.conninfo)
+        failure = DatabaseError(f"{target.display}: {_reason(error, target.conninfo, state)}")
+        failure.is_passing = state == login_errors.NOT_YET
         raise failure from error
 
 
@@ -134,25 +146,10 @@ def _embedded(name: str) -> Target:
 
 def _from_url(url: str, where: str) -> Target:
     """Return the database of *url*: libpq's form or SQLAlchemy's (``postgresql+psycopg://``)."""
-    import psycopg  # noqa: PLC0415 - half a second that --help need not pay
-    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - the same
-
-    scheme, separator, rest = url.partition("://")
-    driver = scheme.partition("+")[0]
-    if not separator or driver not in {"postgresql", "postgres"}:
-        raise DatabaseError(
-            f"{where} is no URL of a PostgreSQL database. Write postgresql://user@host:5432/database."
-        )
     try:
-        parts = conninfo_to_dict(f"postgresql://{rest}")
-    except psycopg.ProgrammingError:
-        parts = {"port": "unreadable"}
-    # A "/" or "@" left as it is in the password ends up in these two, which are shown to people.
-    if set("@/") & set(str(parts.get("dbname", ""))) or not str(parts.get("port", "0")).isdecimal():
-        raise DatabaseError(
-            f"{where} cannot be read as a URL. Write postgresql://user:password@host:5432/database, with %40 for @, "
-            "%2F for / and %3A for : inside the password."
-        )
+        parts = read_url(url)
+    except AddressError as error:
+        raise DatabaseError(f"{where} {error}") from None
     return _from_parts(**{"dbname": DATABASE, **parts})
 
 
@@ -199,53 +196,27 @@ def _from_parts(**parts: Any) -> Target:
         )
     user = f"{known['user']}@" if "user" in known else ""
     display = f"{user}{known.get('host', 'localhost')}:{known.get('port', 5432)}/{known['dbname']}"
-    options: dict[str, Any] = {"connect_timeout": 10, "application_name": "bronze"} | known
-    return Target(make_conninfo("", **options), display)
+    return Target(make_conninfo("", **(dict(_OPTIONS) | known)), display)
 
 
-_NOT_YET: Final = "57P03"
-#: SQLSTATE of a refused connection, and the remedy (PostgreSQL 18, appendix A).
-_REFUSALS: Final = {
-    "28P01": "the password is wrong. Correct PG_PASS in .env",
-    "28000": "the server does not let this user in. Correct PG_USER in .env, or allow the user in pg_hba.conf",
-    "3D000": "the database does not exist. Make it (createdb), or correct PG_DB in .env",
-    "42501": "the user may not connect to this database. Grant CONNECT to the user",
-    "53300": "the server has no connection left. Close some, or raise max_connections",
-    _NOT_YET: "the server is starting up or shutting down. Try again in a moment",
-}
-
-#: The same before the server could speak, by what libpq says.
-_SAID: Final = (
-    ("password authentication failed", "28P01"),
-    ("no password supplied", "28P01"),
-    ("does not exist", "3D000"),
-    ("no pg_hba.conf entry", "28000"),
-    ("too many clients", "53300"),
-    ("starting up", _NOT_YET),
-    ("shutting down", _NOT_YET),
-    ("not yet accepting connections", _NOT_YET),
-)
-
-
-def _reason(error: psycopg.OperationalError, conninfo: str) -> str:
+def _reason(error: psycopg.OperationalError, conninfo: str, state: str) -> str:
     """Return why the connection failed and what to do, without quoting the connection string."""
     said = str(error)
     if of_tls := tls_errors.reason(said, conninfo):
         return f"{of_tls}."
-    state = error.sqlstate or next((state for words, state in _SAID if words in said), "")
-    if 'role "' in said and state == "3D000":
-        state = "28000"
-    if state in _REFUSALS:
-        return f"{_REFUSALS[state]}."
+    if state in login_errors.REMEDIES:
+        return f"{login_errors.REMEDIES[state]}."
     for words, remedy in (
         ("could not translate host name", "the host name is unknown. Correct PG_HOST in .env"),
         ("failed to resolve host", "the host name is unknown. Correct PG_HOST in .env"),
+        ("requirepeer", "the socket is another user's. Stop that server, or move the project"),
         ("timeout", "the server does not answer within 10 seconds. Check PG_HOST, PG_PORT and the firewall"),
         ("SSL", "the encrypted connection failed. Check sslmode and the certificates"),
         ("certificate", "the encrypted connection failed. Check sslmode and the certificates"),
     ):
         if words in said:
             return f"{remedy}."
-    if state:
-        return f"the connection failed (SQLSTATE {state})."
+    if login_errors.is_of_the_server(error):
+        shown = f" (SQLSTATE {state})" if state else ""
+        return f"the server refused the connection{shown}. Its log says why."
     return "no server answers there. Start it, or correct PG_HOST and PG_PORT in .env."

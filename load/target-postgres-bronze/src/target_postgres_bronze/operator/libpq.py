@@ -8,11 +8,10 @@ psycopg that was built here, the programs stay as they are.
 from __future__ import annotations
 
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from target_postgres_bronze import embedded
+from target_postgres_bronze import embedded, login_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,10 +36,6 @@ def _comes_along(program: str) -> bool:
 
 def _library() -> Path | None:
     """Return the libpq of psycopg's wheel."""
-    if sys.platform != "linux":
-        return None
-    try:
-        files = metadata.files("psycopg-binary") or []
-    except metadata.PackageNotFoundError:
-        return None
-    return next((Path(str(file.locate())) for file in files if file.name.startswith("libpq-")), None)
+    from psycopg import pq  # noqa: PLC0415 - half a second for --help
+
+    return login_errors.libpq() if sys.platform == "linux" and pq.__impl__ == "binary" else None

@@ -40,14 +40,7 @@ def stop() -> None:
 )
 def url() -> None:
     """Print the database's URL for other programs, without a password."""
-    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - half a second that --help need not pay
-
-    target = session.target()
-    parts = conninfo_to_dict(target.conninfo)
-    if target.server:
-        click.echo(target.server.url(str(parts["dbname"])))
-    else:
-        click.echo(f"postgresql://{target.display}")
+    click.echo(session.target().url())
 
 
 @command.command(epilog="Example: bronze db status. Exit code 0, running or not.")
