@@ -84,12 +84,17 @@ def keeps_no_bytecode() -> bool:
     return bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
 
 
-def run(command: Sequence[str | Path], what: str) -> str:
+#: Installed packages may be read by other users, such as the account that runs the embedded server for root.
+READABLE = 0o022
+
+
+def run(command: Sequence[str | Path], what: str, umask: int = -1) -> str:
     """Run *command* quietly in the project and return what it printed.
 
     Args:
         command: Program and arguments.
         what: What it does, for the message: "installing the packages".
+        umask: For the files that it writes; -1 leaves them to the caller alone.
 
     Raises:
         BootstrapError: It failed; the message has a known reason's remedy, else the end of what it printed.
@@ -104,6 +109,7 @@ def run(command: Sequence[str | Path], what: str) -> str:
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
+        umask=umask,
     )
     if result.returncode == 0:
         return result.stdout

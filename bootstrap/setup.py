@@ -20,7 +20,18 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bootstrap.machine import PYTHON, ROOT, SYSTEM, VENV, BootstrapError, keeps_no_bytecode, run, say, tool
+from bootstrap.machine import (
+    PYTHON,
+    READABLE,
+    ROOT,
+    SYSTEM,
+    VENV,
+    BootstrapError,
+    keeps_no_bytecode,
+    run,
+    say,
+    tool,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +48,7 @@ def ensure() -> None:
     Raises:
         BootstrapError: Something is missing that only the person can give.
     """
+    _close_folders()
     if _stamp() == _wanted():
         return
     _refuse_a_closed_folder()
@@ -48,7 +60,11 @@ def ensure() -> None:
         uv = _uv()
         say("Installing the packages of uv.lock …")
         python = PYTHON if _works(PYTHON) else Path(sys.executable)
-        run([uv, "sync", "--frozen", "--all-packages", "--python", python], "installing the packages")
+        run(
+            [uv, "sync", "--frozen", "--all-packages", "--python", python],
+            "installing the packages",
+            READABLE,
+        )
         _write_constraints(uv)
         say("Installing Meltano's plugins …")
         run([tool("meltano"), "install"], "installing Meltano's plugins")
@@ -106,6 +122,15 @@ def _refuse_a_closed_folder() -> None:
         )
 
 
+def _close_folders() -> None:
+    """Close the folders with data, credentials and progress to other users; what is in them needs no more."""
+    for folder in (ROOT / "data", SYSTEM, SYSTEM / "run"):
+        # another user's, as in a container, or on a disk without modes: bronze doctor reports what is open
+        with contextlib.suppress(OSError):
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o700)
+
+
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
     """Let one set-up of this project run at a time; the system lets go of the lock when the process ends."""
@@ -142,10 +167,14 @@ def _uv() -> Path:
             "install uv, and run the same command again."
         )
     say("Making .venv, with uv in it …")
-    run([sys.executable, "-m", "venv", "--clear", VENV], "making .venv")
+    run([sys.executable, "-m", "venv", "--clear", VENV], "making .venv", READABLE)
     wanted = VENV / "uv.txt"
     wanted.write_text(_locked_uv())
-    run([PYTHON, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", wanted], "installing uv")
+    run(
+        [PYTHON, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", wanted],
+        "installing uv",
+        READABLE,
+    )
     return VENV / "bin" / "uv"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -46,12 +47,12 @@ class Clone:
         (self.root / name).write_text(text)
         (self.root / name).chmod(0o755)
 
-    def run(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, umask: int = -1, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run ``./bronze`` from another folder."""
         env = os.environ | {"PATH": f"{self.root}{os.pathsep}/usr/bin{os.pathsep}/bin"} | variables
         command = [sys.executable, str(self.root / "bronze"), *words]
         return subprocess.run(
-            command, check=False, capture_output=True, text=True, cwd="/", env=env, timeout=60
+            command, check=False, capture_output=True, text=True, cwd="/", env=env, timeout=60, umask=umask
         )
 
     def calls(self) -> list[str]:
@@ -124,6 +125,20 @@ def test_a_moved_project_is_made_anew(clone: Clone) -> None:
     assert clone.run("setup").returncode == 0
     assert clone.calls() == ALL
     assert not (clone.root / ".meltano" / "extractors" / "tap-x" / "venv").exists()
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022])
+def test_the_set_up_closes_data_and_progress_to_others_and_leaves_packages_readable(
+    clone: Clone, umask: int
+) -> None:
+    (clone.root / "data").mkdir(mode=0o755)
+    for _ in range(2):  # the second time there is nothing else to do
+        assert clone.run("setup", umask=umask).returncode == 0
+        for name in ("data", ".meltano", ".meltano/run"):
+            assert stat.S_IMODE((clone.root / name).stat().st_mode) == 0o700
+            (clone.root / name).chmod(0o755)
+    assert stat.S_IMODE((clone.root / ".venv").stat().st_mode) == 0o755
+    assert stat.S_IMODE((clone.root / ".venv" / "bronze-setup").stat().st_mode) == 0o600
 
 
 def test_several_at_once_set_up_once(clone: Clone) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import os
 import sys
 from contextlib import contextmanager
 from functools import cached_property
@@ -117,6 +118,7 @@ class RawTap(Tap):
     @override
     def invoke(cls, *, about: bool = False, about_format: str | None = None, **kwargs: Any) -> None:
         """Run the tap as the SDK does; end with exit code 1 where gaps are to fail the run."""
+        os.umask(0o077)  # what is written is the caller's alone
         if about:
             cls.print_about(about_format)
             return

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import json
 import logging
+import os
 import signal
 import sys
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -23,6 +24,7 @@ _FROM_ENVIRONMENT: Final = "ENV"
 
 def main() -> None:
     """Run the command and exit with its code."""
+    os.umask(0o077)  # what is written is the caller's alone
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # until the run listens for it (Interrupt), Ctrl-C ends the command as it ends any other, without a traceback
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -45,15 +47,15 @@ def _run(configs: list[str], source: str | None) -> int:
     gc.enable()
 
     try:
-        config = _read_configs(configs)
+        config, env = _read_configs(configs), project.environment()
         messages: IO[Any] = open(source, "rb") if source else sys.stdin.buffer  # noqa: SIM115, PTH123 - open until the process ends
-    except LoaderError as error:
+    except (LoaderError, project.ProjectError) as error:
         logging.getLogger(__name__).error("%s", error)  # noqa: TRY400 - a sentence for the user
         return FAILURE
     except OSError as error:
         logging.getLogger(__name__).error("%s cannot be read: %s. Correct --input.", source, error.strerror)  # noqa: TRY400 - the same
         return FAILURE
-    return run_loader(config, messages, sys.stdout.buffer, project.environment())
+    return run_loader(config, messages, sys.stdout.buffer, env)
 
 
 def _plain_arguments(arguments: Sequence[str]) -> tuple[list[str], str | None] | None:

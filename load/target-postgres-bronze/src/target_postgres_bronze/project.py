@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from importlib import resources
 from pathlib import Path
@@ -12,7 +13,7 @@ MARKER = "meltano.yml"
 
 
 class ProjectError(Exception):
-    """There is no project here; the message says where it was looked for, and the remedy."""
+    """The project or its ``.env`` cannot be used; the message says why, and the remedy."""
 
 
 def find_root() -> Path:
@@ -43,14 +44,36 @@ def environment(root: Path | None = None) -> dict[str, str]:
 
     Args:
         root: The project's folder; by default the one that `find_root` finds, if any.
+
+    Raises:
+        ProjectError: There is a ``.env`` that cannot be read.
     """
     if root is None:
         try:
             root = find_root()
         except ProjectError:
             return dict(os.environ)
-    named = dotenv_values(root / ".env")
+    named = dotenv_values(stream=io.StringIO(_read_env(root / ".env")))
     return {name: value for name, value in named.items() if value is not None} | os.environ
+
+
+def _read_env(file: Path) -> str:
+    """Return the content of a ``.env``; an empty text if there is none."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return ""
+    except UnicodeDecodeError:
+        text = "\0"
+    except OSError as error:
+        raise ProjectError(
+            f"{file} cannot be read: {error.strerror}. Give yourself the right to (chmod 600), or move it away."
+        ) from error
+    if "\0" in text:  # UTF-16, with or without a mark
+        raise ProjectError(
+            f"{file} is not in UTF-8, and meltano cannot read it either. Save it as UTF-8 in your editor."
+        )
+    return text
 
 
 def postgres_dir(root: Path) -> Path:

@@ -52,7 +52,11 @@ class _WholeRunReader(SimpleSingerReader):
         self, file_input: IO[str] | None, callbacks: dict[str, Callable[[dict[str, Any]], None]]
     ) -> Counter[str]:
         out: IO[bytes] = getattr(sys.stdout, "buffer", None) or _TextOut()  # type: ignore[assignment]
-        code = run_loader(self.target.config, file_input or sys.stdin, out, project.environment())
+        try:
+            env = project.environment()
+        except project.ProjectError as error:
+            sys.exit(str(error))
+        code = run_loader(self.target.config, file_input or sys.stdin, out, env)
         if code:
             sys.exit(code)
         return Counter()

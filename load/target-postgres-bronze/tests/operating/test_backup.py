@@ -17,7 +17,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from target_postgres_bronze import project
-from target_postgres_bronze.operator import backups, meltano, pgtools
+from target_postgres_bronze.operator import backups, meltano, pgtools, session
 from target_postgres_bronze.operator.session import OperatorError
 
 if TYPE_CHECKING:
@@ -411,3 +411,24 @@ def test_the_fingerprints_of_an_earlier_layout_are_replaced(orders: Operator) ->
     found = [row[0] for row in orders.bronze.query(FINGERPRINTS.decode())]
     assert {"bronze_shop", "bronze.heads", "bronze.runs"} <= set(found)
     assert found == sorted(found)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'pg_dump: error: query failed: ERROR:  out of shared memory\nHINT:  You might need to increase "max_locks_per_transaction".\n',
+        "pg_dump: error: Anfrage fehlgeschlagen: FEHLER:  Shared Memory aufgebraucht\nTIP:  Sie müssen möglicherweise »max_locks_per_transaction« erhöhen.\n",
+    ],
+)
+@pytest.mark.usefixtures("operator")
+def test_a_server_with_too_few_locks_is_told_with_the_setting(said: str) -> None:
+    target = session.target()
+    with pytest.raises(OperatorError, match=r"too few locks.*Raise max_locks_per_transaction to 1024"):
+        pgtools._check(target, 1, said)
+
+
+@pytest.mark.usefixtures("operator")
+def test_too_few_locks_for_reading_every_row_are_told_with_the_setting() -> None:
+    refuse = "DO $$ BEGIN RAISE out_of_memory USING HINT = 'You might need to increase \"max_locks_per_transaction\".'; END $$"
+    with pytest.raises(OperatorError, match="too few locks"), session.connected() as connection:
+        connection.execute(refuse)

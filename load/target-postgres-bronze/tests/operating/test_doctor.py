@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from target_postgres_bronze.operator.commands import doctor
+
 if TYPE_CHECKING:
     from operating.conftest import Operator
 
@@ -46,3 +48,32 @@ def test_an_api_that_has_ended_is_told(operator: Operator) -> None:
 def test_an_api_without_an_announced_end_is_no_matter(operator: Operator) -> None:
     define(operator, version="v9")
     assert "v9" not in operator("doctor").out
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_a_file_of_variables_that_meltano_cannot_read_is_told(operator: Operator, encoding: str) -> None:
+    (operator.root / ".env").write_bytes("SHOP_TOKEN=gr\u00fcn\n".encode(encoding))
+    answer = operator("doctor")
+    assert answer.code == 1
+    assert ".env is not in UTF-8, and meltano cannot read it either. Save it as UTF-8" in answer.out
+
+
+def test_a_byte_order_mark_that_hides_a_variable_from_meltano_is_told(operator: Operator) -> None:
+    (operator.root / ".env").write_text("SHOP_TOKEN=x\n", encoding="utf-8-sig")
+    assert (
+        "begins with a byte order mark, and meltano does not find its first variable"
+        in operator("doctor").out
+    )
+
+
+def test_locks_that_a_backup_will_lack_are_told_ahead_of_time(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "A backup locks" not in operator("doctor").out
+    monkeypatch.setattr(doctor, "LOCKS", "SELECT 3300 AS needed, 6400 AS available")
+    answer = operator("doctor")
+    assert (
+        "A backup locks up to 3,300 tables and indexes at once, and the server has 6,400 locks" in answer.out
+    )
+    assert "Raise max_locks_per_transaction to 1024" in answer.out
+    assert answer.code == 0

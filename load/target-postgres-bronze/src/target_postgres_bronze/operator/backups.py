@@ -179,6 +179,7 @@ def copy_archive(source: Path, destination: Path) -> dict[str, int]:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 part = place.with_name(f".{place.name}.part")
                 shutil.copy2(file, part)
+                part.chmod(0o600)
                 part.replace(place)
             advance(size)
     return {str(file.relative_to(source)): size for file, size in sizes.items()}

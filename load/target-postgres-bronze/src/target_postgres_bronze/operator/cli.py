@@ -57,6 +57,7 @@ def group(environment: str | None) -> None:
 
 def main() -> None:
     """Run the command of ``sys.argv``; an expected error is a sentence on stderr and exit code 1, Ctrl-C is 130."""
+    os.umask(0o077)  # what is written is the caller's alone
     try:
         # click by itself would answer Ctrl-C with 1, as if something had failed
         sys.exit(group(prog_name="bronze", standalone_mode=False))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from target_postgres_bronze import embedded
-from target_postgres_bronze.operator import libpq
+from target_postgres_bronze.operator import libpq, session
 from target_postgres_bronze.operator.session import OperatorError
 
 if TYPE_CHECKING:
@@ -115,6 +115,8 @@ def _check(target: Target, code: int, said: str) -> None:
             f"{target.display}: the programs of PostgreSQL that come along speak no TLS here. Install your system's (Debian, Ubuntu: "
             "postgresql-client)."
         )
+    if code and session.LOCKS in said:
+        raise OperatorError(f"{target.display}: {session.TOO_FEW_LOCKS}")
     if code:
         lines = [line for line in said.splitlines() if "error:" in line or "ERROR:" in line]
         reason = lines[0].partition("DETAIL")[0].strip() if lines else f"exit code {code}"

@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 WIDE = 200
 KILO = 1024
 
+#: The setting that PostgreSQL names, in every language, if locks run out, and the remedy.
+LOCKS = "max_locks_per_transaction"
+MORE_LOCKS = f"Raise {LOCKS} to 1024 (postgresql.conf, or your provider's settings), and restart the server"
+TOO_FEW_LOCKS = (
+    f"the server has too few locks for all tables at once. {MORE_LOCKS}; then run the command again."
+)
+
 #: Settings of the loader that name a database, which Meltano also takes from TARGET_POSTGRES_HOST and so on.
 LOADER_SETTINGS = ("sqlalchemy_url", "host", "port", "user", "password", "database")
 
@@ -68,6 +75,10 @@ def connected(meant: database.Target | None = None) -> Iterator[psycopg.Connecti
         psycopg.errors.UndefinedFunction,
     ) as error:
         raise _missing_layout(meant, error) from error
+    except psycopg.errors.OutOfMemory as error:
+        if LOCKS not in (error.diag.message_hint or ""):
+            raise OperatorError(f"{meant.display}: the server is out of memory (53200).") from error
+        raise OperatorError(f"{meant.display}: {TOO_FEW_LOCKS}") from error
     except psycopg.Error as error:
         if (error.sqlstate or "").startswith(refusals.OWN_CLASS):
             raise OperatorError(f"{meant.display}: {refusals.sentence(error)}") from error

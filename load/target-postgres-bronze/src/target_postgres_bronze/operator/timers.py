@@ -100,9 +100,7 @@ class Cron:
         return self._parts()[1]
 
     def _line(self, job: Job) -> str:
-        command = (
-            f"cd {shlex.quote(str(self._root))} && {shlex.join(job.command())} >>{LOGS}/schedule.log 2>&1"
-        )
+        command = f"cd {shlex.quote(str(self._root))} && umask 077 && {shlex.join(job.command())} >>{LOGS}/schedule.log 2>&1"
         return f"{job.cron} {command}".replace("%", r"\%")
 
     def _parts(self) -> tuple[list[str], list[str], list[str]]:

