@@ -60,11 +60,8 @@ def ensure() -> None:
         uv = _uv()
         say("Installing the packages of uv.lock …")
         python = PYTHON if _works(PYTHON) else Path(sys.executable)
-        run(
-            [uv, "sync", "--frozen", "--all-packages", "--python", python],
-            "installing the packages",
-            READABLE,
-        )
+        sync: list[str | Path] = [uv, "sync", "--frozen", "--all-packages", "--python", python]
+        run([*sync, *_built_by_the_locked_backend()], "installing the packages", READABLE)
         _write_constraints(uv)
         say("Installing Meltano's plugins …")
         run([tool("meltano"), "install"], "installing Meltano's plugins")
@@ -74,6 +71,15 @@ def ensure() -> None:
                 run([PYTHON, "-m", "compileall", "-q", "extract", "load"], "compiling the project's packages")
         STAMP.write_text(_wanted())
         say(f"Set up in {time.monotonic() - started:.0f} s.")
+
+
+def _built_by_the_locked_backend() -> list[str]:
+    """Return uv's options that build this project's packages with the backend of `uv.lock`, which has hashes.
+
+    uv installs everything else first. In a build environment of its own it would fetch whatever version is newest.
+    """
+    packages = sorted(path.parent.name for path in ROOT.glob("[el]*/*/pyproject.toml"))
+    return [word for name in packages for word in ("--no-build-isolation-package", name)]
 
 
 def is_complete() -> bool:
@@ -196,10 +202,19 @@ def _locked_uv() -> str:
 
 
 def _write_constraints(uv: Path) -> None:
-    """Write the versions of `uv.lock`, with their hashes, where meltano.yml's UV_CONSTRAINT looks for them.
+    """Write the versions of `uv.lock`, with their hashes, where the project's own plugins look for them (`pip_url`).
 
-    uv refuses a download whose hash is another than that of a constraint.
+    uv refuses a download whose hash is another than that of a constraint. Plugins from elsewhere have versions of their own.
     """
     SYSTEM.mkdir(exist_ok=True)
-    export: list[str | Path] = [uv, "export", "--frozen", "--all-packages", "--no-emit-workspace", "--no-dev"]
+    export: list[str | Path] = [
+        uv,
+        "export",
+        "--frozen",
+        "--all-packages",
+        "--no-emit-workspace",
+        "--no-dev",
+        "--group",
+        "build",
+    ]
     run([*export, "--quiet", "--output-file", SYSTEM / "constraints.txt"], "writing the plugins' versions")

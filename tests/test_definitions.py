@@ -90,11 +90,16 @@ def test_a_definition_says_what_the_plugin_says(file: Path, plugin: dict[str, An
     assert sorted(plugin["capabilities"]) == sorted(told["capabilities"])
 
 
+PINS = ["--constraints", ".meltano/constraints.txt", "--build-constraints", ".meltano/constraints.txt"]
+
+
 @pytest.mark.parametrize(("file", "plugin"), packaged())
 def test_a_plugin_is_installed_from_this_project_and_edits_are_live(
     file: Path, plugin: dict[str, Any]
 ) -> None:
     words = shlex.split(plugin["pip_url"])
+    pins, words = words[:4], words[4:]
+    assert pins == PINS, f"{file.name} installs the versions of uv.lock"
     assert words[::2] == ["-e"] * (len(words) // 2), f"{file.name} installs its packages with -e"
     scripts: dict[str, str] = {}
     for folder in words[1::2]:
