@@ -94,3 +94,11 @@ def test_taps_from_elsewhere_have_versions_of_their_own() -> None:
 
 def test_the_uv_that_is_installed_has_hashes() -> None:
     assert re.fullmatch(rf"uv==[0-9.]+( {HASH})+\n", setup._locked_uv())
+
+
+@pytest.mark.parametrize("lock", sorted(ROOT.glob("extract/*/src/*/*.py.lock")), ids=lambda path: path.name)
+def test_what_a_script_installs_has_hashes(lock: Path) -> None:
+    packages = tomllib.loads(lock.read_text())["package"]
+    files = [file for package in packages for file in (*package.get("wheels", ()), package.get("sdist", {}))]
+    assert packages
+    assert [file for file in files if file and not re.fullmatch(r"sha256:[0-9a-f]{64}", file["hash"])] == []

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -158,13 +159,17 @@ def test_without_its_library_it_says_which_command_has_it() -> None:
     shown = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert shown.returncode == 1
     assert "Traceback" not in shown.stderr
-    assert f"--with {login.LIBRARY} --with {login.TRANSPORT}" in shown.stderr
+    assert f"uv run --frozen --script {login.__file__}" in shown.stderr
 
 
 def test_the_versions_are_those_of_the_package() -> None:
-    text = (Path(__file__).parents[1] / "pyproject.toml").read_text()
-    assert f'"{login.LIBRARY};' in text
-    assert f'"{login.TRANSPORT}"' in text
+    package = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    named = {*package["dependencies"], *package["optional-dependencies"]["login"]}
+    script = Path(login.__file__)
+    wanted = tomllib.loads(script.with_name("login.py.lock").read_text())["manifest"]["requirements"]
+    found = {f"{entry['name']}{entry['specifier']}" for entry in wanted}
+    assert found <= {word.partition(";")[0] for word in named}
+    assert all(f'"{word}"' in script.read_text() for word in found)
 
 
 def test_being_interrupted_is_no_traceback(library: Any, monkeypatch: pytest.MonkeyPatch) -> None:

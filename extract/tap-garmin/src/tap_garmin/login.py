@@ -1,8 +1,13 @@
+# /// script
+# requires-python = ">=3.12"
+# dependencies = ["garminconnect==0.3.20", "curl-cffi==0.16.3"]
+# ///
 """The log-in, once, by a person: asks for e-mail, password and code, and writes the token file that the tap uses.
 
 It is apart from the tap, which never logs in: sign-ins are throttled by account, and each try from an unattended job
 starts the wait anew. The library is pinned, since Garmin changes the sign-in some times a year. It needs Python
-3.12; this file imports nothing of the tap, so that another Python can run it alone.
+3.12; this file imports nothing of the tap, so that another Python can run it alone: uv installs what the comment above names, with the
+versions and hashes of ``login.py.lock``. After a change: ``uv lock --script`` with this file.
 """
 
 from __future__ import annotations
@@ -19,8 +24,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-LIBRARY = "garminconnect==0.3.20"
-TRANSPORT = "curl-cffi==0.16.3"
 STORE = "~/.garminconnect"
 FILE_NAME = "garmin_tokens.json"
 _NEEDED = (3, 12)
@@ -62,7 +65,7 @@ def library() -> Any:
         why = "needs Python 3.12" if sys.version_info < _NEEDED else "needs its library"
         raise LoginError(
             f"The log-in {why}. With uv (https://docs.astral.sh/uv) it is one command:\n"
-            f"  {uv} run --no-project --python '>=3.12' --with {LIBRARY} --with {TRANSPORT} {here}"
+            f"  {uv} run --frozen --script {here}"
         ) from None
 
 
