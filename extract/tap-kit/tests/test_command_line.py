@@ -54,6 +54,18 @@ def settings(folder: Path, content: str) -> str:
     return str(path)
 
 
+@pytest.mark.parametrize("umask", [0o000, 0o022])
+def test_what_a_tap_writes_is_the_callers_alone(tmp_path: Path, umask: int) -> None:
+    config = settings(tmp_path, "{}")
+    script = SCRIPT.replace(
+        "TapThings.cli()", "try: TapThings.cli()\nfinally: import pathlib; pathlib.Path('written').touch()"
+    )
+    command = [sys.executable, "-c", script, "--config", config]
+    done = subprocess.run(command, check=False, capture_output=True, cwd=tmp_path, umask=umask, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "written").stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [

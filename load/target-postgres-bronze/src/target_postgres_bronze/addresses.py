@@ -84,7 +84,7 @@ def write_url(parts: Mapping[str, Any]) -> str:
         authority += f"[{left.pop('host')}]"
     elif _HOST.fullmatch(host):
         authority += left.pop("host")
-    if "host" not in left and "port" in left:
-        authority += f":{left.pop('port')}"
+    if host and "host" not in left:
+        authority += f":{left.pop('port', '5432')}"
     query = f"?{urlencode(left, quote_via=quote, safe='')}" if left else ""
     return f"postgresql://{authority}/{quote(database, safe='')}{query}"
