@@ -55,6 +55,7 @@ def test_a_made_source_passes_every_check(folder: Path, name: str, options: list
     ]["extractors"]
     assert {setting["name"] for setting in plugin["settings"]} == set(told["settings"]["properties"])
     assert sorted(plugin["capabilities"]) == sorted(told["capabilities"])
+    assert plugin["pip_url"].startswith("--constraints .meltano/constraints.txt --build-constraints ")
     asks_for_token = f"{name.replace('-', '_').upper()}_API_TOKEN=" in (folder / ".env.example").read_text()
     assert asks_for_token is not bool(options)
 

@@ -140,6 +140,18 @@ def test_a_socket_outside_of_the_project_is_reached_by_root_alone(
     assert "Permission denied" in connect_as(data_dir.stat().st_uid, server)
 
 
+@AS_ROOT
+def test_a_server_that_root_started_for_its_owner_is_the_owners(tmp_path: Path, started: list[Path]) -> None:
+    data_dir = long_path(tmp_path)
+    owner = pwd.getpwnam("daemon")
+    data_dir.mkdir(parents=True)
+    os.chown(data_dir, owner.pw_uid, owner.pw_gid)
+    started.append(data_dir)
+    server = embedded.ensure_running(data_dir)
+    assert (server.socket_dir.parent, server.socket_dir.owner()) == (Path("/tmp"), "daemon")
+    assert "C28000" not in connect_as(owner.pw_uid, server)
+
+
 def impostor(folder: Path, uid: int) -> subprocess.Popen[str]:
     """Listen in *folder*, made by user *uid*, as a server of somebody else would."""
     listen = (

@@ -145,6 +145,8 @@ def test_a_path_too_long_for_a_socket_gets_a_short_one(tmp_path: Path) -> None:
     finally:
         embedded.stop(data_dir)
         server.socket_dir.rmdir()
+        if server.socket_dir.parent != Path("/tmp"):
+            server.socket_dir.parent.rmdir()
 
 
 def test_a_project_under_a_closed_home_runs_with_its_own_programs(

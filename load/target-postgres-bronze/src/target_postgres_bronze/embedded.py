@@ -332,13 +332,15 @@ def _socket_dir(data_dir: Path, account: Account) -> Path:
     folder = Path(f"/tmp/bronze-{digest}")  # noqa: S108 - owner and mode are checked
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-    if not embedded_access.is_private(folder, {os.geteuid()}):
+    is_lent = account.switch and account.name in UNPRIVILEGED
+    if not embedded_access.is_private(folder, {os.geteuid()} if is_lent else {os.geteuid(), account.uid}):
         # Another user's. That must not keep the server from starting: postmaster.pid names the folder that is used.
         folder = Path(tempfile.mkdtemp(prefix="bronze-", dir="/tmp"))
-    if not account.switch:
+    if not is_lent:
+        account.own(folder)
         return folder
-    # The server's account owns the inner folder. Only root reaches it, so that no other process of the account can
-    # put a socket of its own there.
+    # The account that root lends to the server owns the inner folder. Only root reaches it, so that no other process of
+    # the account can put a socket of its own there.
     inner = folder / "s"
     inner.mkdir(mode=0o700, exist_ok=True)
     account.own(inner)
