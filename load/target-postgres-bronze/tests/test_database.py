@@ -129,6 +129,19 @@ def test_the_embedded_server_is_started_and_the_database_made(env: Mapping[str, 
     assert target.display == f"embedded PostgreSQL, database {name}"
 
 
+@pytest.mark.usefixtures("home")
+def test_an_embedded_server_that_refuses_is_a_sentence(embedded_server: embedded.Server) -> None:
+    with psycopg.connect(embedded_server.conninfo("template1"), autocommit=True) as admin:
+        admin.execute("ALTER DATABASE postgres ALLOW_CONNECTIONS false")
+        try:
+            with pytest.raises(
+                DatabaseError, match="embedded PostgreSQL, database postgres: the database accepts no"
+            ):
+                resolve({}, {})
+        finally:
+            admin.execute("ALTER DATABASE postgres ALLOW_CONNECTIONS true")
+
+
 def refusal(env: Mapping[str, str]) -> str:
     with pytest.raises(DatabaseError) as caught:
         resolve({}, env).connect()

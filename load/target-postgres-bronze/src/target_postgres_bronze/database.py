@@ -140,7 +140,8 @@ def _embedded(name: str) -> Target:
     """Return database *name* of the embedded server, made where need be."""
     data_dir = project.postgres_dir(project.find_root())
     server = embedded.ensure_running(data_dir)
-    embedded.ensure_database(server, name)
+    with explained(Target(server.conninfo("postgres"), "embedded PostgreSQL, database postgres", server)):
+        embedded.ensure_database(server, name)
     return Target(server.conninfo(name), f"embedded PostgreSQL, database {name}", server)
 
 
