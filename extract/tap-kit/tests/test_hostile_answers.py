@@ -453,20 +453,18 @@ def test_a_page_in_place_of_a_sentence_is_not_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("\x1b[31mred\x07", "\\x1b[31mred\\x07"),
-        ("one\r\ntwo\u2028", "one\\r\\ntwo\\u2028"),
-        ("a\u202egpj.exe", "a\\u202egpj.exe"),
-        ("half \ud800", "half \\ud800"),
-        ("Grüße 東京", "Grüße 東京"),
-        ("x" * 300, "x" * 199 + "…"),
-        ("\x1b" * 300, ("\\x1b" * 50)[:199] + "…"),
-    ],
-    ids=["escapes", "line ends", "bidirectional", "surrogate", "letters", "long", "long in escapes"],
+    "text",
+    ["\x1b[31mred\x07", "one\r\ntwo\u2028", "a\u202egpj.exe", "half \ud800", "x" * 300, "\x1b" * 300],
+    ids=["escapes", "line ends", "bidirectional", "surrogate", "long", "long in escapes"],
 )
-def test_foreign_text_is_one_harmless_line(text: str, shown: str) -> None:
-    assert printable(text) == shown
+def test_foreign_text_is_one_harmless_line(text: str) -> None:
+    shown = answer_text(text, request_with(TOKEN), 100)
+    assert shown.isprintable()
+    assert len(shown) <= 100
+
+
+def test_letters_of_other_languages_are_shown() -> None:
+    assert printable("Grüße 東京") == "Grüße 東京"
 
 
 @pytest.mark.parametrize(
