@@ -284,7 +284,7 @@ def check_rights(connection: psycopg.Connection[Any], target: Target) -> None:
         )
     elif owner:
         reason = (
-            f'the tables belong to the user "{owner}", and "{user}" may not use them. Connect as "{owner}"; or run sql/roles.sql as '
+            f'the tables belong to the user "{owner}", and "{user}" may not use them (SQLSTATE 42501). Connect as "{owner}"; or run sql/roles.sql as '
             f'"{owner}" and then GRANT bronze_loader TO "{user}" (docs/moving.md).'
         )
     else:
