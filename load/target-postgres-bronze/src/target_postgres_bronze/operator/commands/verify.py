@@ -66,7 +66,6 @@ def _verify(connection: psycopg.Connection[DictRow], source: str, folder: Path |
         disagreements += check.damaged(advance)
     if folder is not None:
         disagreements += _archive(connection, source, folder)
-    connection.commit()  # the locks of one source are enough for a server's lock table
     return {"rows": check.checked, "not_verifiable": check.untold, "disagreements": disagreements}
 
 
