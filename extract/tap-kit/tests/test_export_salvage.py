@@ -77,7 +77,7 @@ def test_the_member_in_which_the_file_ends_gives_what_it_has(*, streamed: bool) 
 
 def test_what_is_no_zip_at_all_is_told() -> None:
     with pytest.raises(MemberError, match=r"a\.zip: damaged or cut off"):
-        open_archive("a.zip", lambda: io.BytesIO(b"hello" * 100), 500, None)
+        open_archive("a.zip", lambda: io.BytesIO(b"hello" * 100), 500)
 
 
 def test_random_bytes_behind_a_header_end_the_search() -> None:

@@ -217,7 +217,7 @@ def test_archives_numbered_by_the_service_are_one_export(
     assert "takeout.zip: of the split archive the parts 003 are missing" in run().gaps[0]
 
 
-def test_links_and_hidden_files_of_a_folder_are_not_followed(
+def test_hidden_folders_are_read_and_links_are_not_followed(
     run: Callable[..., Imported], tmp_path: Path
 ) -> None:
     outside = tmp_path / "outside"
@@ -226,16 +226,20 @@ def test_links_and_hidden_files_of_a_folder_are_not_followed(
     named = tmp_path / "named"
     (named / ".hidden").mkdir(parents=True)
     (named / ".hidden" / "plays_8.json").write_bytes(content(8))
+    (named / ".Trashes" / "501").mkdir(parents=True)
+    (named / ".Trashes" / "501" / "plays_7.json").write_bytes(content(7))
+    (named / ".DS_Store").write_bytes(b"\x00")
     (named / "plays_1.json").write_bytes(content(1))
     (named / "plays_9.json").symlink_to(outside / "plays_9.json")
     (named / "folder").symlink_to(outside)
     said = run(named)
-    assert moments(said) == [1]
-    assert said.files() == dict.fromkeys((".hidden", "folder", "plays_9.json"), "ignored") | {
-        "plays_1.json": "parsed"
+    assert sorted(moments(said)) == [1, 8]
+    junk = (".Trashes/501/plays_7.json", ".DS_Store", "folder", "plays_9.json")
+    assert said.files() == dict.fromkeys(junk, "ignored") | {
+        "plays_1.json": "parsed",
+        ".hidden/plays_8.json": "parsed",
     }
     assert not said.gaps
-    assert moments(run(named / ".hidden")) == [8]
 
 
 def test_nothing_at_the_path_is_a_sentence(run: Callable[..., Imported], tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from tap_kit.export_progress import Progress
 from tap_kit.export_reader import ExportReader
 from tap_kit.export_streams import ExportStream, Files
 from tap_kit.tap import RawTap
+from tap_kit.text import PRINTABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,8 +103,12 @@ class ExportTap(RawTap):
         return [list(members)]
 
     def moment_of(self, export: Export) -> str:
-        """Tell when an export was made, as text that sorts by time; by default its newest member's date."""
-        return max((member.modified or "" for member in export.members), default="")
+        """Return the newest moment that the content of an export shows, as text that sorts by time; empty if it shows none.
+
+        It decides which of two exports is newer. Without it the times of the files do, which copying changes.
+        """
+        del export
+        return ""
 
     # The course of a run
 
@@ -118,6 +123,8 @@ class ExportTap(RawTap):
         if self._read or path is None:
             return
         self._read = True
+        for logger in (self.logger, *(stream.logger for stream in self.streams.values())):
+            logger.addFilter(PRINTABLE)  # names of members are foreign text
         files = next(stream for stream in self.export_streams() if isinstance(stream, Files))
         ExportReader(self, files).read(path)
 
@@ -145,9 +152,21 @@ class ExportTap(RawTap):
         return [stream for stream in self.streams.values() if isinstance(stream, ExportStream)]
 
     def provenance_of(self, member: Member) -> dict[str, Any]:
-        """Tell what the records of *member* have in common: the file and the account."""
-        account = self.config.get("account")
-        return {**member.provenance, **({"account": account} if account else {})}
+        """Return what the records of *member* have in common: the file and the account."""
+        return {**member.provenance, **self.account_in(member)}
+
+    def account_in(self, member: Member) -> dict[str, str]:
+        """Return the account that *member* is of, as a part of the provenance: the setting, else what the export shows."""
+        account = self.config.get("account") or (self.account_of(member.export) if member.export else "")
+        return {"account": str(account)} if account else {}
+
+    def account_of(self, export: Export) -> str:
+        """Return a stable name of the account that an export is of, where its format shows one; empty if it does not.
+
+        The setting ``account`` comes first. Records that landed without account are others than those with one.
+        """
+        del export
+        return ""
 
     def write(self, lines: bytes) -> None:
         """Put whole lines on stdout."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import os
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from tap_kit.export_archives import Held, is_packed, open_archive
-from tap_kit.export_guard import Joined, guarded
+from tap_kit.export_archives import READING, Bounds, Held, is_packed, open_archive
+from tap_kit.export_guard import Joined, guarded, told
 from tap_kit.export_members import Export, Member, MemberError
 
 if TYPE_CHECKING:
@@ -23,18 +24,26 @@ _PART = re.compile(r"(?P<whole>.+\.(?:zip|tar|tgz|gz|bz2|xz))\.(?P<number>\d{2,4
 _SET = re.compile(r"(?P<stem>.+?)[-_](?P<number>\d{3})\.(?P<kind>zip|tgz)$", re.IGNORECASE)
 """One of several archives that are one export (Google Takeout: ``takeout-20240301T091244Z-001.zip``)."""
 
+_NAMED_PARTS = 20
 _SPANNED = re.compile(r".+\.z\d\d$", re.IGNORECASE)
 
 
-def find_exports(path: Path, password: str | None) -> tuple[list[Export], list[tuple[str, MemberError]]]:
+def find_exports(
+    path: Path, password: str | None, bounds: Bounds = READING
+) -> tuple[list[Export], list[tuple[str, MemberError]]]:
     """List the exports at *path*, a file or folder.
+
+    Args:
+        path: Where to look.
+        password: For locked zips.
+        bounds: How much of an archive is looked into.
 
     Returns:
         The exports, and for each file that could not be opened its path and the error.
     """
     base = path if path.is_dir() else path.parent
     files, left = _files(path) if path.is_dir() else (_with_its_set(path), [])
-    key = password.encode() if password else None
+    bounds = replace(bounds, password=password.encode() if password else None)
     exports: list[Export] = []
     failures: list[tuple[str, MemberError]] = []
     loose: list[Member] = []
@@ -43,7 +52,8 @@ def find_exports(path: Path, password: str | None) -> tuple[list[Export], list[t
             loose += [_loose(part, base) for part in parts]
             continue
         try:
-            exports.append(_opened(label, parts, base, key))
+            with told(label):
+                exports.append(_opened(label, parts, base, bounds))
         except MemberError as error:
             failures.append((label, error))
     if loose:
@@ -85,8 +95,6 @@ def _why_left(path: Path) -> str:
     """Tell why something in a folder is not looked at; empty where it is."""
     if path.is_symlink():
         return "a symbolic link, which is not followed"
-    if path.name.startswith("."):
-        return "hidden; name it as the path to have it read"
     return "" if path.is_file() or path.is_dir() else "no file"
 
 
@@ -109,7 +117,7 @@ def _grouped(files: list[Path], base: Path) -> dict[str, list[Path]]:
     return groups
 
 
-def _opened(label: str, parts: list[Path], base: Path, password: bytes | None) -> Export:
+def _opened(label: str, parts: list[Path], base: Path, bounds: Bounds) -> Export:
     """Open an archive, the pieces of one, or the archives of a set."""
     pieces = [part for part in parts if _PART.match(part.name)]
     if pieces:
@@ -123,7 +131,7 @@ def _opened(label: str, parts: list[Path], base: Path, password: bytes | None) -
     members: list[Member] = []
     helds: list[Held] = []
     for path, opener, size in packed:
-        found, held = open_archive(path, opener, size, password)
+        found, held = open_archive(path, opener, size, bounds)
         members += found
         helds.append(held)
     wholes = [
@@ -145,9 +153,11 @@ def _check_numbers(label: str, numbers: list[int]) -> None:
     first = min(numbers)
     missing = sorted(set(range(first, max(numbers) + 1)) - set(numbers))
     if first > 1 or missing:
-        told = ", ".join(f"{number:03}" for number in missing or range(1, first))
+        named = ", ".join(
+            f"{number:03}" for number in missing[:_NAMED_PARTS] or range(1, first)[:_NAMED_PARTS]
+        )
         raise MemberError(
-            f"{label}: of the split archive the parts {told} are missing. Put them beside the others."
+            f"{label}: of the split archive the parts {named} are missing. Put them beside the others."
         )
 
 

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import io
-import lzma
-import tarfile
-import zipfile
-import zlib
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
@@ -23,8 +19,6 @@ LARGEST_RATIO = 500
 
 FREE = 64 << 20
 """Bytes that may be unpacked whatever the ratio."""
-
-_DAMAGES = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
 
 
 @contextmanager
@@ -51,10 +45,14 @@ def told(path: str) -> Iterator[None]:
         ) from None
     except RuntimeError as error:  # zipfile's word for passwords
         if "password" not in str(error).lower():
-            raise
+            raise _damaged(path, error) from None
         raise LockedError(f"{path}: locked with a password. Set the right one as 'password'.") from None
-    except _DAMAGES as error:
-        raise MemberError(f"{path}: damaged or cut off ({_reason(error)}). Get it anew if you can.") from None
+    except Exception as error:  # noqa: BLE001 - hostile files find errors that no list names
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: str, error: Exception) -> MemberError:
+    return MemberError(f"{path}: damaged or cut off ({_reason(error)}). Get it anew if you can.")
 
 
 def _reason(error: BaseException) -> str:
@@ -68,6 +66,7 @@ def guarded(
     opener: Callable[[], IO[bytes]],
     unpack: Callable[[IO[bytes]], IO[bytes]] | None = None,
     packed: int | None = None,
+    most: int | None = None,
 ) -> io.BufferedReader:
     """Open a file so that errors are told in a sentence, and unpacking stops where it yields implausibly much.
 
@@ -76,8 +75,9 @@ def guarded(
         opener: Opens the file itself.
         unpack: Unpacks it, if it is packed,
         packed: from so many bytes.
+        most: Bytes to unpack at most, whatever the ratio.
     """
-    return io.BufferedReader(_Guarded(path, opener, unpack, packed))
+    return io.BufferedReader(_Guarded(path, opener, unpack, packed, most))
 
 
 class _Guarded(io.RawIOBase):
@@ -89,11 +89,15 @@ class _Guarded(io.RawIOBase):
         opener: Callable[[], IO[bytes]],
         unpack: Callable[[IO[bytes]], IO[bytes]] | None,
         packed: int | None,
+        most: int | None,
     ) -> None:
         """See `guarded`."""
         super().__init__()
         self._path = path
         self._limit = None if packed is None else FREE + LARGEST_RATIO * packed
+        self._is_listing = most is not None and self._limit is not None and most < self._limit
+        if self._is_listing:
+            self._limit = most
         with told(path):
             self._below = self._file = opener()
             if unpack is not None:
@@ -113,11 +117,18 @@ class _Guarded(io.RawIOBase):
         with told(self._path):
             content = self._some(len(view))
             if self._limit is not None and self._file.tell() > self._limit:
-                raise MemberError(
-                    f"{self._path}: unpacks to more than {LARGEST_RATIO} times its size, as a zip bomb does. Not read on."
-                )
+                raise self._too_much()
         view[: len(content)] = content
         return len(content)
+
+    def _too_much(self) -> MemberError:
+        if self._is_listing:
+            return MemberError(
+                f"{self._path}: only its first {(self._limit or 0) >> 20} MiB were looked through; the rest is read when it is loaded."
+            )
+        return MemberError(
+            f"{self._path}: unpacks to more than {LARGEST_RATIO} times its size, as a zip bomb does. Not read on."
+        )
 
     def _some(self, size: int) -> bytes:
         """Read what can be had at once: an error in what follows must not take it along."""
@@ -128,6 +139,8 @@ class _Guarded(io.RawIOBase):
     @override
     def seek(self, offset: int, whence: int = 0, /) -> int:
         with told(self._path):
+            if self._limit is not None and whence == io.SEEK_SET and offset > self._limit:
+                raise self._too_much()  # seeking would unpack everything before
             return self._file.seek(offset, whence)
 
     @override

@@ -23,8 +23,35 @@ CHUNK = 1 << 18
 
 _PART = 1 << 15
 
-LITTER = re.compile(r"(?:^|/)(?:__MACOSX/|\._[^/]*$|\.DS_Store$|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
+LITTER = re.compile(
+    r"(?:^|/)(?:__MACOSX/|\._[^/]*$|\.DS_Store$|\.localized$|Thumbs\.db$|desktop\.ini$|\.(?:Trashes|Trash-\d+|fseventsd|Spotlight-V100|"
+    r"TemporaryItems|DocumentRevisions-V100)/|\$RECYCLE\.BIN/|System Volume Information/)",
+    re.IGNORECASE,
+)
 """What operating systems leave behind in folders and archives."""
+
+_SECOND_DOWNLOAD = re.compile(
+    r"(?: \(\d{1,3}\)|(?: -)? (?:copy|kopie|copie|copia)(?: \d{1,3}| \(\d{1,3}\))?)+(?=(?:\.[^/.]+)*(?:/|$))",
+    re.IGNORECASE,
+)
+"""What browsers and file managers add to the name of a second download or a copy: `` (1)``, `` - Copy``, `` - Kopie (2)``."""
+
+_ANY_STEM = "\x00"
+
+
+def plain_name(name: str) -> str:
+    """Return *name* (a path) without what marks second downloads and copies."""
+    return _SECOND_DOWNLOAD.sub("", name)
+
+
+def copy_mark(name: str) -> str:
+    """Return what marks the file at the end of *name* as a second download or copy; empty if nothing does."""
+    return "".join(_SECOND_DOWNLOAD.findall(name.rpartition("/")[2]))
+
+
+def folder_of(name: str) -> str:
+    """Return the folder of *name*, with a slash at its end; empty at the top."""
+    return name[: name.rfind("/") + 1]
 
 
 class MemberError(TapError):
@@ -45,12 +72,12 @@ class Found:
 
     Attributes:
         stream: Name of its stream.
-        record: The payload, untouched.
+        record: The payload, untouched; a value that is not an object becomes a dead letter.
         provenance: What is known of this record alone, such as ``raw_id``; the kit adds the file's.
     """
 
     stream: str
-    record: Mapping[str, Any]
+    record: Any
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -84,6 +111,8 @@ class Rule:
         encoding: Of the text in it, for the provenance; empty: it is no text.
         record_bytes: The most that a record takes on average; fewer records than the file's size suggests are said
             aloud. 0: not known.
+        inside: Makes the line a catch-all, for names that say nothing: it counts only for files below a folder whose name
+            this regular expression matches as a whole, and beside files (same folder) whose names other lines know.
     """
 
     pattern: str
@@ -92,16 +121,42 @@ class Rule:
     content: bytes = b""
     encoding: str = ""
     record_bytes: int = 0
+    inside: str | None = None
 
     def matches(self, member: Member) -> bool:
-        """Tell whether this line is about *member*.
+        """Tell whether this line is about *member*; of a catch-all, whether its pattern is.
 
         Raises:
             LockedError: It would have to be looked into, and cannot be read today.
         """
-        if not re.fullmatch(f"(?:.*/)?(?:{self.pattern})", member.name, re.IGNORECASE | re.DOTALL):
+        if not self.names(member.name):
             return False
         return not self.content or re.search(self.content, member.head()) is not None
+
+    def names(self, name: str) -> bool:
+        """Tell whether the pattern matches *name*, as it is or without the mark of a second download."""
+        return self._fits(name) or ((plain := plain_name(name)) != name and self._fits(plain))
+
+    def knows(self, name: str) -> bool:
+        """Tell whether *name* shows by more than its extension that the file is of this source."""
+        if self.parser is None or self.inside is not None or self.content or not self.names(name):
+            return False
+        file = plain_name(name).rpartition("/")[2]
+        return not self._fits(_ANY_STEM + file[len(file.partition(".")[0]) :])
+
+    def is_inside(self, name: str) -> bool:
+        """Tell whether *name* is below a folder of which a catch-all may take everything."""
+        pattern = f"(?:.*/)?(?:{self.inside})/.*"
+        return self.inside is not None and bool(
+            re.fullmatch(pattern, plain_name(name), re.IGNORECASE | re.DOTALL)
+        )
+
+    def expects_content(self, name: str) -> bool:
+        """Tell whether a file of this *name*, which alone does not decide, has to have content for the parser."""
+        return bool(self.parser and self.content and not self._fits(_ANY_STEM)) and self.names(name)
+
+    def _fits(self, name: str) -> bool:
+        return re.fullmatch(f"(?:.*/)?(?:{self.pattern})", name, re.IGNORECASE | re.DOTALL) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +322,7 @@ class Export:
         members: Its files, in the order of the archive.
         files: The archives' own bytes, for the quick look whether it has been read before; none for loose files.
         moment: When it was made, as text that sorts; see ``ExportTap.moment_of``.
+        is_dated: Its content says so, and not only the times of its files.
         helds: What is open for its members.
     """
 
@@ -275,6 +331,7 @@ class Export:
     files: Sequence[Member] = ()
     moment: str = ""
     helds: Sequence[Held] = ()
+    is_dated: bool = False
 
     def close(self) -> None:
         """Close what is open for its members; reading one opens it again."""

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tap_kit.export_members import LITTER, Export, LockedError, Member, MemberError, Rule
+from tap_kit.export_members import (
+    LITTER,
+    Export,
+    LockedError,
+    Member,
+    MemberError,
+    Rule,
+    copy_mark,
+    folder_of,
+    plain_name,
+)
 
 if TYPE_CHECKING:
-    from collections import Counter
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from tap_kit.export import ExportTap
     from tap_kit.export_seen import Seen
@@ -84,7 +94,8 @@ class Planner:
             if export.files:
                 yield export
                 continue
-            for members in self._tap.split(export.members):
+            groups = (group for split in self._tap.split(export.members) for group in _by_download(split))
+            for members in groups:
                 part = Export(path=export.path, members=members)
                 for member in members:
                     member.export = part
@@ -109,13 +120,13 @@ class Planner:
         except MemberError as error:
             self._report(str(error))
             return None
-        with suppress(LockedError):  # told when its members are
-            export.moment = self._tap.moment_of(export)
+        known = self._known_folders(export)
         for member in export.members:
-            self._classify(member, plan)
+            self._classify(member, plan, known)
         self._tell_unknown(plan)
         self._hash_members(plan)
         if not plan.parsed:
+            self._date(export)
             return self._plan_of_nothing(plan)
         plan.content = self._seen.key(sorted(member.digest for member, _ in plan.parsed))
         if plan.content in self._seen:
@@ -124,7 +135,26 @@ class Planner:
                 self._seen.repeat(plan.content, plan.keys)
             return None
         plan.keys.append(plan.content)
+        self._date(export)
         return plan
+
+    def _date(self, export: Export) -> None:
+        """Note when an export was made: what its content says, else the newest time of its files."""
+        said = ""
+        with suppress(MemberError):  # reported with its members
+            said = self._tap.moment_of(export)
+        export.is_dated = bool(said)
+        export.moment = said or max((member.modified or "" for member in export.members), default="")
+
+    def _known_folders(self, export: Export) -> set[str]:
+        """Return the folders with a file whose name a rule knows; catch-alls count in these."""
+        if all(rule.inside is None for rule in self._tap.rules):
+            return set()
+        return {
+            folder_of(member.name)
+            for member in export.members
+            if any(rule.knows(member.name) for rule in self._tap.rules)
+        }
 
     def _plan_of_nothing(self, plan: Plan) -> Plan | None:
         """Have what an export without a readable file holds told once; loose files go by their names. None: it has been."""
@@ -136,7 +166,7 @@ class Planner:
         plan.keys.append(key)
         return plan
 
-    def _classify(self, member: Member, plan: Plan) -> None:
+    def _classify(self, member: Member, plan: Plan, known: set[str]) -> None:
         """Put a member among those that are read, or say why it is not."""
         if member.damage:
             self._report(member.damage)
@@ -151,19 +181,29 @@ class Planner:
             plan.told.append((member, "refused", member.refused))
         else:
             try:
-                self._match(member, plan)
+                self._match(member, plan, known)
             except LockedError as error:
                 self._report(str(error))
                 plan.told.append((member, "locked", str(error)))
 
-    def _match(self, member: Member, plan: Plan) -> None:
-        rule = next((rule for rule in self._tap.rules if rule.matches(member)), None)
-        if rule is None:
+    def _match(self, member: Member, plan: Plan, known: set[str]) -> None:
+        def counts(rule: Rule) -> bool:
+            return rule.inside is None or folder_of(member.name) in known or rule.is_inside(member.name)
+
+        rule = next((rule for rule in self._tap.rules if counts(rule) and rule.matches(member)), None)
+        if rule is None and member.size == 0 and self._expects_content(member):
+            reason = f"{member.path}: empty. Make the export again."
+            self._report(reason)
+            plan.told.append((member, "damaged", reason))
+        elif rule is None:
             plan.told.append((member, "unknown", "no rule of the tap matches it"))
         elif rule.parser is None:
             plan.told.append((member, "ignored", rule.reason))
         else:
             plan.parsed.append((member, rule))
+
+    def _expects_content(self, member: Member) -> bool:
+        return any(rule.expects_content(member.name) for rule in self._tap.rules)
 
     def _tell_unknown(self, plan: Plan) -> None:
         unknown = [member.path for member, status, _ in plan.told if status == "unknown"]
@@ -186,3 +226,13 @@ class Planner:
                 self._report(str(error))
                 plan.told.append((member, "locked", str(error)))
         plan.parsed = readable
+
+
+def _by_download(members: Sequence[Member]) -> list[list[Member]]:
+    """Split files of which some are second downloads of others: each download is an export of its own."""
+    names = Counter(plain_name(member.name) for member in members)
+    downloads: dict[str, list[Member]] = {}
+    for member in members:
+        mark = copy_mark(member.name) if names[plain_name(member.name)] > 1 else ""
+        downloads.setdefault(mark, []).append(member)
+    return list(downloads.values())

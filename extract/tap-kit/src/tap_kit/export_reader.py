@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tap_kit.export_find import find_exports
 from tap_kit.export_members import LeftOutError, LockedError, Member, MemberError, Rule
 from tap_kit.export_plan import Plan, Planner
-from tap_kit.export_seen import Seen
+from tap_kit.export_seen import Newest, Seen
 from tap_kit.export_sending import Sending
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tap_kit.export import ExportTap
     from tap_kit.export_streams import ExportStream, Files
 
+_UNREAD = frozenset({"damaged", "failed"})
 _SUSPICIOUS = 4096
 """Bytes from which on a file without a single record is worth a word."""
 
@@ -33,7 +34,7 @@ class ExportReader:
         self._seen = Seen(tap, files)
         self._limit = files.ABORT_AT_RECORD_COUNT
         self._log = tap.logger
-        self._newest: dict[str, str] = {}
+        self._newest: dict[str, Newest] = {}
 
     def read(self, path: Path) -> None:
         """Read every export at *path* that has not been read before, oldest first."""
@@ -76,7 +77,9 @@ class ExportReader:
         return {
             name
             for name, stream in found.items()
-            if stream.absence == "full" and stream.selected and plan.export.moment >= self._newest[name]
+            if stream.absence == "full"
+            and stream.selected
+            and not self._newest[name].is_newer_than(plan.export)
         }
 
     def _end_again(self, plan: Plan, names: set[str]) -> None:
@@ -102,7 +105,7 @@ class ExportReader:
 
     def _remember(self, plan: Plan) -> None:
         if plan.is_finished and self._limit is None:
-            self._seen.remember(plan.export.path, plan.export.moment, plan.keys, plan.streams)
+            self._seen.remember(plan.export, plan.keys, plan.streams)
 
     def _read_export(self, plan: Plan, *, is_last: bool) -> None:
         """Send the records of an export, and what became of its files; the last one ends the streams that it has."""
@@ -126,7 +129,7 @@ class ExportReader:
 
     def _begin(self, stream: ExportStream, plan: Plan, *, closes: bool) -> None:
         """Have *stream* begin with an export; one that is older than what has been read of it says nothing new."""
-        is_stale = plan.export.moment < self._newest[stream.name]
+        is_stale = self._newest[stream.name].is_newer_than(plan.export)
         stream.begin(closes=closes and not is_stale)
         stream.is_stale = is_stale
 
@@ -144,19 +147,9 @@ class ExportReader:
         if only is not None:
             del provenance["file_hash"]  # a target numbers equal records within it, and is to begin anew
         sending = Sending(self._tap, self._streams, provenance, member, only)
-        status, reason = "parsed", ""
-        try:
-            sending.run(rule)
-        except LeftOutError as error:
-            status, reason = "ignored", str(error)
-        except LockedError as error:
-            status, reason = "locked", str(error)
-        except MemberError as error:
-            status, reason = "damaged", str(error)
-        except Exception as error:  # noqa: BLE001 - whatever a parser stumbles over, the other files go on
-            status = "failed"
-            reason = f"{member.path}: the parser fails on it ({type(error).__name__}). What it holds may be missing."
-            self._log.debug("%s", member.path, exc_info=True)
+        status, reason = self._outcome(sending, member, rule)
+        if status in _UNREAD and only is None and not (sending.has_letters or sending.strays):
+            self._files.keep(member)
         if status in {"parsed", "ignored", "damaged"} and member.damage:  # the cause of what the parser met
             status, reason = "damaged", member.damage
         if status not in {"parsed", "ignored"}:
@@ -170,6 +163,29 @@ class ExportReader:
             self._log.warning("%s", reason)
         sending.close()
         return status, reason, sending.counts
+
+    def _outcome(self, sending: Sending, member: Member, rule: Rule) -> tuple[str, str]:
+        """Send what the parser finds; return what became of the member, and why."""
+        try:
+            sending.run(rule)
+        except LeftOutError as error:
+            return "ignored", str(error)
+        except LockedError as error:
+            return "locked", str(error)
+        except MemberError as error:
+            return "damaged", str(error)
+        except Exception as error:  # noqa: BLE001 - whatever a parser stumbles over, the other files are read
+            self._log.debug("%s", member.path, exc_info=True)
+            return "failed", (
+                f"{member.path}: the parser fails on it ({type(error).__name__}). Its bytes are kept as dead letters; "
+                "look for a newer version of the tap."
+            )
+        if sending.strays:
+            return "damaged", (
+                f"{member.path}: {sending.strays} elements are not objects. They are kept as dead letters "
+                "(bronze dead-letters list)."
+            )
+        return "parsed", ""
 
     def _provenance(self, member: Member, rule: Rule) -> dict[str, Any]:
         """Tell what the records of a member have in common."""

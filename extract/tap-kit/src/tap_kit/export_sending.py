@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tap_kit.export_members import Envelope, Found, Lines, Member, Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from collections.abc import Set as AbstractSet
 
     from tap_kit.export import ExportTap
@@ -21,6 +22,8 @@ class Sending:
     Attributes:
         counts: How many have been sent, by stream.
         found: How many the parser found, those of deselected streams included.
+        strays: How many of them are not objects.
+        has_letters: The parser keeps what it cannot read itself.
     """
 
     def __init__(
@@ -44,6 +47,8 @@ class Sending:
         }
         self.counts: Counter[str] = Counter()
         self.found = 0
+        self.strays = 0
+        self.has_letters = False
 
     def close(self) -> None:
         """Take note that the member is done."""
@@ -73,6 +78,10 @@ class Sending:
                 return
 
     def _send(self, stream: ExportStream, found: Found, ordinal: int) -> None:
+        self.has_letters |= "dead_letter" in found.provenance
+        if not isinstance(found.record, Mapping):
+            self.strays += 1
+            found = _stray(found)
         stream.send(found, self._common(stream), self._envelope(stream.name), ordinal)
         self.counts[stream.name] += 1
         self._tap.progress.advance(records=1)
@@ -100,3 +109,9 @@ class Sending:
         stream = self._streams[name]
         usable = name in self._wanted and not stream.is_altered and not self._limit
         return self._envelope(name) if usable else None
+
+
+def _stray(found: Found) -> Found:
+    """Return the dead letter of an element that is not an object."""
+    said = {"dead_letter": "an element of the file is not an object"}
+    return replace(found, record={"value": found.record}, provenance={**found.provenance, **said})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk import typing as th
 from typing_extensions import override
 
+from tap_kit.export_letters import letters
 from tap_kit.export_members import Envelope
 from tap_kit.jsontext import dumps
 from tap_kit.messages import Raw
@@ -15,6 +16,8 @@ from tap_kit.streams import RawStream
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping
+
+    from singer_sdk.singerlib import RecordMessage
 
     from tap_kit.export import ExportTap
     from tap_kit.export_members import Found, Member
@@ -109,6 +112,13 @@ class ExportStream(RawStream):
             between=b"," + dumps(between)[1:-1] + b',"provenance":' + dumps(provenance)[:-1],
         )
 
+    @override
+    def _generate_record_messages(self, record: dict[str, Any]) -> Generator[RecordMessage, None, None]:
+        for message in super()._generate_record_messages(record):
+            if isinstance(record, Raw) and "dead_letter" in record.provenance:
+                message.time_extracted = None  # the same letter is the same line in every run
+            yield message
+
     @property
     def is_altered(self) -> bool:
         """Whether records have to be altered on their way, so that prepared lines cannot be used."""
@@ -120,7 +130,7 @@ class ExportStream(RawStream):
         if new := found.record.keys() - self._described:
             self.tell_drift(new)
         own = {"ordinal": ordinal, **found.provenance}
-        if self.is_altered or not provenance.keys().isdisjoint(own):
+        if "dead_letter" in own or self.is_altered or not provenance.keys().isdisjoint(own):
             self._write_record_message(Raw(found.record, {**provenance, **own}))
             return
         said = dumps(own)[1:-1]
@@ -167,6 +177,10 @@ class Files(ExportStream):
         ),
         th.Property("reason", th.StringType, description="Why it was not read, or not to its end."),
         th.Property(
+            "offset", th.IntegerType, description="Of a dead letter: bytes of the file before these."
+        ),
+        th.Property("content", th.StringType, description="Of a dead letter: the bytes, in base64."),
+        th.Property(
             "records", th.ObjectType(additional_properties=th.IntegerType), description="Number by stream."
         ),
     ).to_dict()
@@ -193,5 +207,11 @@ class Files(ExportStream):
         }
         self.count += 1
         if self.selected:
-            account = self.config.get("account")
-            self._write_record_message(Raw(record, {"account": account} if account else {}))
+            self._write_record_message(Raw(record, self._tap.account_in(member)))
+
+    def keep(self, member: Member) -> None:
+        """Send the bytes of a file that its parser cannot read, as dead letters."""
+        if not self.selected:
+            return
+        for record, provenance in letters(member):
+            self._write_record_message(Raw(record, {**provenance, **self._tap.account_in(member)}))
