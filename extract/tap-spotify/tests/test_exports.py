@@ -303,7 +303,7 @@ def test_account_data_lands_in_its_streams(run: Runner, make_zip: Callable[..., 
 def test_numbers_of_unknown_files_keep_their_digits(
     make_zip: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = make_zip({"New.json": b'{"price": 2.50, "big": 12345678901234567890123}'})
+    path = make_zip({"MyData/New.json": b'{"price": 2.50, "big": 12345678901234567890123}'})
     TapSpotify(config={"path": str(path)}).sync_all()
 
     assert '"content":{"price":2.50,"big":12345678901234567890123}' in capsys.readouterr().out

@@ -28,6 +28,11 @@ Parser = Callable[[Member], Iterator[Found]]
 _DATES = r"\d{4}-\d\d-\d\d_\d{4}-\d\d-\d\d"
 _DAYS = r"\d{8}_\d{8}_\d+"
 
+FOLDERS = r"DI_[A-Z_]+|IT_[A-Z_]+|INREACH|customer_data|GARMIN"
+"""Folders of the export and of a watch: a JSON file of an unknown name is Garmin's in these, and beside known names."""
+
+OTHER = r".*\.json"
+
 KINDS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
     # file name, stream, where the list lies, key
     (rf"UDSFile_{_DATES}\.json", "export_daily_summaries", (), ()),
@@ -75,9 +80,9 @@ KINDS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
     (r"user_settings\.json", "export_settings", (), ()),
     (r"devicesandcontent\.json", "export_devices", (), ()),
     (r"customer\.json", "export_customer", (), ()),
-    (r".*\.json", "export_other", (), ()),
+    (OTHER, "export_other", (), ()),
 )
-"""One line per kind; the last one takes what Garmin adds, so that nothing is left behind."""
+"""One line per kind; the last one takes what Garmin adds to its own folders, so that nothing is left behind."""
 
 LEFT_OUT = (
     (
@@ -247,7 +252,10 @@ def _moment(value: Any) -> str | None:
 FIT = r".*\.fit"
 RULES: tuple[Rule, ...] = (
     Rule(r"garmin_tokens.*\.json|oauth[12]_token\.json", None, "the token of a log-in, a secret"),
-    *(Rule(pattern, _parser(stream, steps)) for pattern, stream, steps, _ in KINDS),
+    *(
+        Rule(pattern, _parser(stream, steps), inside=FOLDERS if pattern == OTHER else None)
+        for pattern, stream, steps, _ in KINDS
+    ),
     *(Rule(pattern, None, reason) for pattern, reason in LEFT_OUT),
 )
 

@@ -16,7 +16,7 @@ from tap_kit.export_guard import Joined, guarded, told
 from tap_kit.export_members import Export, Member, MemberError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _PART = re.compile(r"(?P<whole>.+\.(?:zip|tar|tgz|gz|bz2|xz))\.(?P<number>\d{2,4})$", re.IGNORECASE)
 """One of the pieces that a large file was cut into."""
@@ -41,11 +41,23 @@ def find_exports(
     Returns:
         The exports, and for each file that could not be opened its path and the error.
     """
+    exports: list[Export] = []
+    failures: list[tuple[str, MemberError]] = []
+    for found in each_export(path, password, bounds):
+        if isinstance(found, Export):
+            exports.append(found)
+        else:
+            failures.append(found)
+    return exports, failures
+
+
+def each_export(
+    path: Path, password: str | None, bounds: Bounds = READING
+) -> Iterator[Export | tuple[str, MemberError]]:
+    """Yield what `find_exports` lists, one by one."""
     base = path if path.is_dir() else path.parent
     files, left = _files(path) if path.is_dir() else (_with_its_set(path), [])
     bounds = replace(bounds, password=password.encode() if password else None)
-    exports: list[Export] = []
-    failures: list[tuple[str, MemberError]] = []
     loose: list[Member] = []
     for label, parts in _grouped(files, base).items():
         if not is_packed(label):
@@ -53,19 +65,35 @@ def find_exports(
             continue
         try:
             with told(label):
-                exports.append(_opened(label, parts, base, bounds))
+                export = _opened(label, parts, base, bounds)
+            yield _owned(export)
         except MemberError as error:
-            failures.append((label, error))
+            yield label, error
     if loose:
         loose += [
             Member(name, name, partial(_left_alone, name), refused=reason, ignored=True)
             for name, reason in left
         ]
-        exports.append(Export(path=path.name or str(path), members=loose))
-    for export in exports:
-        for member in export.members:
-            member.export = export
-    return exports, failures
+        yield _owned(Export(path=path.name or str(path), members=loose))
+
+
+def _owned(export: Export) -> Export:
+    for member in export.members:
+        member.export = export
+    return export
+
+
+def label_of(file: Path) -> str:
+    """Return the name that the pieces of one archive, or the archives of one export, have in common; else the file's own."""
+    if match := _PART.match(file.name):
+        return match["whole"]
+    if match := _SET.match(file.name):
+        firsts = (file.with_name(f"{match['stem']}{dash}001.{match['kind']}") for dash in "-_")
+        if any(
+            first.exists() for first in firsts
+        ):  # else it was numbered by someone, and is not one of a set
+            return f"{match['stem']}.{match['kind']}"
+    return file.name
 
 
 def _with_its_set(file: Path) -> list[Path]:
@@ -106,13 +134,7 @@ def _grouped(files: list[Path], base: Path) -> dict[str, list[Path]]:
     """Group files by the export that they are of; the label is its path from *base* on."""
     groups: dict[str, list[Path]] = {}
     for file in files:
-        name = file.relative_to(base).as_posix()
-        if match := _PART.match(name):
-            name = match["whole"]
-        elif match := _SET.match(name):
-            name = f"{match['stem']}.{match['kind']}"
-            if not any((base / f"{match['stem']}{dash}001.{match['kind']}").exists() for dash in "-_"):
-                name = match[0]  # numbered by someone, and no set
+        name = file.relative_to(base).with_name(label_of(file)).as_posix()
         groups.setdefault(name, []).append(file)
     return groups
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import logging
 import re
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tap_kit.export import Found, MemberError, Rule, json_items
+from tap_kit.export_members import plain_name
 from tap_kit.jsontext import loads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from tap_kit.export import Member
 
@@ -35,7 +37,7 @@ _LISTS = ("tracks", "albums", "shows", "episodes", "artists", "bannedTracks", "b
 def plays(member: Member) -> Iterator[Found]:
     """Read a file of the extended history: a list of plays."""
     kind = "video" if "video" in _file(member).lower() else "audio"
-    for play in _objects(member):
+    for play in _elements(member):
         yield Found("streaming_history", play, {"kind": kind})
 
 
@@ -43,7 +45,7 @@ def short(stream: str) -> Callable[[Member], Iterator[Found]]:
     """Make the parser of a file of the last twelve months, a list of plays in short form, for *stream*."""
 
     def parse(member: Member) -> Iterator[Found]:
-        for play in _objects(member):
+        for play in _elements(member):
             yield Found(stream, play)
 
     return parse
@@ -51,15 +53,15 @@ def short(stream: str) -> Callable[[Member], Iterator[Found]]:
 
 def short_by_content(member: Member) -> Iterator[Found]:
     """Read a file of the last twelve months as it was called before 2024, when music and podcasts shared the name."""
-    for play in _objects(member):
-        kind = "podcast" if "podcastName" in play else "music"
+    for play in _elements(member):
+        kind = "podcast" if isinstance(play, dict) and "podcastName" in play else "music"
         yield Found(f"streaming_history_short_{kind}", play)
 
 
 def searches(member: Member) -> Iterator[Found]:
     """Read ``SearchQueries.json``: a list; its times end in ``[UTC]``, which no reader of dates takes."""
-    for search in _objects(member):
-        time = search.get("searchTime")
+    for search in _elements(member):
+        time = search.get("searchTime") if isinstance(search, dict) else None
         moment = re.sub(r"\[.*\]$", "", time) if isinstance(time, str) else None
         yield Found("search_queries", search, {"source_timestamp": moment} if moment else {})
 
@@ -82,8 +84,8 @@ def playlists(member: Member) -> Iterator[Found]:
     """Read ``Playlist1.json`` and its siblings: an object with the list ``playlists``."""
     content = _content(member)
     entries = content.get("playlists") if isinstance(content, dict) else None
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise MemberError(f"{member.path}: has no list 'playlists' of objects. Its layout may have changed.")
+    if not isinstance(entries, list):
+        raise MemberError(f"{member.path}: has no list 'playlists'. Its layout may have changed.")
     for entry in entries:
         yield Found("export_playlists", entry)
 
@@ -91,6 +93,19 @@ def playlists(member: Member) -> Iterator[Found]:
 def whole(member: Member) -> Iterator[Found]:
     """Read a file that is one thing, or whose parts have no key: a record that holds all of it."""
     yield Found("account_files", {"file": _file(member), "content": _content(member)})
+
+
+def text(member: Member) -> Iterator[Found]:
+    """Read a file that is not JSON in the exports known so far, but may become so: its text, as it is."""
+    content = member.read()
+    try:
+        value = loads(content.removeprefix(_MARK))
+    except (ValueError, RecursionError):
+        try:
+            value = content.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise MemberError(f"{member.path}: neither JSON nor UTF-8 text. Its bytes are kept.") from None
+    yield Found("account_files", {"file": _file(member), "content": value})
 
 
 def unknown(member: Member) -> Iterator[Found]:
@@ -124,6 +139,9 @@ _LOG_FILES = r"Spotify Technical Log Information/.*\.json"
 LOG_READ = _json(_LOG_FILES, log)
 LOG_LEFT_OUT = Rule(_LOG_FILES, None, "very personal; the setting technical_log has it read")
 
+FOLDERS = "Spotify (Account Data|Extended Streaming History|Technical Log Information)|MyData"
+"""Folders of the packages, in which a file of an unknown name is Spotify's too."""
+
 RULES = (
     LOG_LEFT_OUT,
     _plays(r"endsong(_\d+)?\.json", plays),  # until mid 2023
@@ -144,24 +162,11 @@ RULES = (
     ),
     _json(r"Wrapped\d{4}\.json", whole),  # differs from year to year
     _json(r"(YourSoundCapsule|PodcastInteractivity\w*|VoiceInput|CarThing|MessageData)\.json", whole),
-    _json(r"[^/]*\.json", unknown),
+    _json(r"UserAddress\.json", text),  # Scala's text of a list of maps
+    _json(r"[^/]*\.json", unknown, inside=FOLDERS),
     Rule(r"[^/]*\.(pdf|txt|html?|md)", None, "explains the files to the reader"),
     Rule(r"[^/]*\.(png|jpe?g|gif|svg)", None, "a picture"),
 )
-
-
-def _objects(member: Member) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a list; what is none is told at the end."""
-    odd = 0
-    for item in _elements(member):
-        if isinstance(item, dict):
-            yield item
-        else:
-            odd += 1
-    if odd:
-        raise MemberError(
-            f"{member.path}: {odd} elements are no objects and were left out. Get it anew if you can."
-        )
 
 
 def _elements(member: Member) -> Iterator[Any]:
@@ -197,4 +202,28 @@ def _content(member: Member) -> Any:
 
 
 def _file(member: Member) -> str:
-    return member.name.rpartition("/")[2]
+    return plain_name(member.name).rpartition("/")[2]
+
+
+def newest_moment(members: Iterable[Member]) -> str:
+    """Return the newest moment that histories, searches and playlists name, such as ``2024-01-31T20:15``; empty if there is none.
+
+    A file that cannot be read to its end says what comes before that.
+    """
+    newest = ""
+    for member in members:
+        if not member.refused and any(rule.names(member.name) for rule in _DATED):
+            with suppress(MemberError):
+                for chunk in member.chunks():
+                    newest = max([newest, *(match[1].decode() for match in _MOMENT.finditer(chunk))])
+    return newest.replace(" ", "T")
+
+
+_MOMENT = re.compile(
+    rb'"(?:ts|endTime|searchTime|lastModifiedDate|addedDate)"\s*:\s*"((?:19|20)\d\d-[01]\d-[0-3]\d(?:[T ]\d\d:\d\d)?)'
+)
+"""A moment to the minute; one that is cut by the end of a chunk has others beside it."""
+
+_DATED = tuple(rule for rule in RULES if rule.parser and rule.record_bytes) + tuple(
+    rule for rule in RULES if rule.parser in {searches, playlists}
+)

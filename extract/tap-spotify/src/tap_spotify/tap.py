@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tap_kit import RawStream
-    from tap_kit.export import Rule
+    from tap_kit.export import Export, Rule
 
 TOKEN_FILE = "data/tap-spotify/login.json"  # noqa: S105 - a path
 _THIS_MACHINE = {"127.0.0.1", "localhost", "::1"}
@@ -35,6 +35,7 @@ class TapSpotify(ExportTap):
     name = "tap-spotify"
     rules: ClassVar[Sequence[Rule]] = parsers.RULES
     path_required = False
+    parser_version = 3  # names of second downloads, text that is not JSON
     config_jsonschema = th.PropertiesList(
         *EXPORT_SETTINGS,
         th.Property(
@@ -100,7 +101,7 @@ class TapSpotify(ExportTap):
         if self.config["technical_log"]:
             # Other parsers: exports that were read without them are read once more.
             self.rules = (parsers.LOG_READ, *parsers.RULES)  # type: ignore[misc] # of this tap alone
-            self.parser_version = 2  # type: ignore[misc] # likewise
+            self.parser_version = 4  # type: ignore[misc] # likewise
 
     @override
     def discover_streams(self) -> Sequence[RawStream]:
@@ -126,6 +127,11 @@ class TapSpotify(ExportTap):
         for member in members:
             folders.setdefault(member.name.rpartition("/")[0], []).append(member)
         return list(folders.values())
+
+    @override
+    def moment_of(self, export: Export) -> str:
+        """Return the newest play, search or change of a playlist: copying a folder changes the times of its files."""
+        return parsers.newest_moment(export.members)
 
     @override
     def read_exports(self) -> None:

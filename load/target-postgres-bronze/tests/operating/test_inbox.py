@@ -37,6 +37,8 @@ class Runs:
     outcome: str = running.SUCCEEDED
     said: list[str] = field(default_factory=list)
     is_stopped: bool = False
+    reasons: list[str] = field(default_factory=list)
+    log: str = "tap-player a.zip: read before.\n"
 
     def __call__(
         self, root: Path, sources: Sequence[str], jobs: int, show: Callable[[Any], None]
@@ -44,7 +46,10 @@ class Runs:
         assert (list(sources), jobs) == (["player"], 1)
         self.paths.append(os.environ["TAP_PLAYER_PATH"])
         run = running.SourceRun("player", root / "data" / "logs" / "player.log", self.outcome)
-        run.said = self.said
+        run.said, run.reasons = self.said, self.reasons
+        run.log.parent.mkdir(parents=True, exist_ok=True)
+        with run.log.open("a") as log:
+            log.write(self.log)
         run.is_stopping = self.is_stopped
         show(run)
         return [run]
@@ -250,8 +255,10 @@ def test_a_run_that_fails_is_named_with_its_log_and_the_others_go_on(
 
 def test_a_damaged_archive_is_said_to_be_one(operator: Operator, inbox: Path, runs: Runs) -> None:
     (inbox / "a.zip").write_bytes(b"PK\x03\x04")
-    assert "a.zip: damaged or cut off, so not recognised. Get it anew." in operator("inbox").out
-    assert runs.paths == []
+    said = operator("inbox")
+    assert "a.zip: damaged or cut off" in said.out
+    assert "a.zip: not recognised." in said.out
+    assert (runs.paths, said.code) == ([], 0)
 
 
 def test_an_archive_without_its_end_is_recognised_by_what_it_still_has(

@@ -1,62 +1,66 @@
-"""What lies in the inbox, and which tap it is for.
+"""What is in the inbox, and which tap it is for.
 
-A tap says in its plugin definition what it takes (``annotations: bronze: inbox:``): the setting that gets the path, and
-signs, each a regular expression of a member's name, perhaps one that occurs in its first 64 KiB, and what that means.
+A tap states in its plugin definition what it accepts (``annotations: bronze: inbox:``): the setting that receives the path, and
+signs, each a regular expression of a complete member path, possibly one that occurs in the member's first 64 KiB, and what that
+means. Archives are read by `tap_kit`, exactly as the taps read them, within narrower bounds.
 """
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import io
-import lzma
 import re
-import tarfile
-import zipfile
-from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from typing_extensions import Buffer, override
+from tap_kit.export_archives import LOOKING, is_packed
+from tap_kit.export_find import each_export, label_of
+from tap_kit.export_members import LITTER, Export, MemberError, plain_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from tap_kit.export_members import Member
     from target_postgres_bronze.operator.plugins import Plugin
 
-_HEAD: Final = 1 << 16
-_MOST_LOOKED_INTO: Final = 20
-_LARGEST_INNER: Final = 256 << 20
-_MOST_NAMES: Final = 200_000
-_PIECE: Final = re.compile(r"(.+\.(?:zip|tar|tgz|gz|bz2|xz))\.(\d{2,4})$", re.IGNORECASE)
-_NUMBERED: Final = re.compile(r"(.+?)[-_](\d{3})\.(zip|tgz)$", re.IGNORECASE)
-_UNPACK: Final[dict[str, Callable[[IO[bytes]], Any]]] = {
-    ".gz": lambda file: gzip.GzipFile(fileobj=file),
-    ".bz2": bz2.BZ2File,
-    ".xz": lzma.LZMAFile,
-}
-_HEADER: Final = re.compile(rb"PK\x03\x04")
-_MEMBER: Final = re.compile(rb"PK\x03\x04.{22}(..)..", re.DOTALL)
-_DAMAGE: Final = (zipfile.BadZipFile, tarfile.TarError, OSError, EOFError, ValueError, RuntimeError)
+_MAX_LOOKED_INTO: Final = 20
+_MAX_FILES: Final = 100_000
 
 
 @dataclass(frozen=True)
 class Sign:
-    """By what a tap recognises its files."""
+    """How a tap recognises its files."""
 
     member: str
     means: str
     content: str = ""
 
     def fits(self, drop: Drop) -> bool:
-        """Tell whether *drop* has it."""
-        named = [name for name in drop.names if re.fullmatch(self.member, name, re.IGNORECASE | re.DOTALL)]
+        """Return whether *drop* has it."""
+        pattern = re.compile(self.member, re.IGNORECASE | re.DOTALL)
+        named = [
+            file
+            for file in drop.files
+            if pattern.fullmatch(file.name) or pattern.fullmatch(plain_name(file.name))
+        ]
         if not self.content:
             return bool(named)
-        return any(re.search(self.content.encode(), drop.head(name)) for name in named[:_MOST_LOOKED_INTO])
+        content = re.compile(self.content.encode())
+        return any(content.search(drop.head(file)) for file in named[:_MAX_LOOKED_INTO])
+
+
+@dataclass(frozen=True)
+class File:
+    """A file in a drop.
+
+    Attributes:
+        name: Its path, from the inbox on; in an archive, the archive's name comes first.
+        head: Returns its first bytes.
+    """
+
+    name: str
+    head: Callable[[], bytes]
 
 
 @dataclass
@@ -64,187 +68,103 @@ class Drop:
     """A file, a set of files or a folder in the inbox.
 
     Attributes:
-        path: Where it is; of a set the first file.
-        names: Files in it, from the inbox on; those in an archive with its name before them.
-        moment: When the newest of them was made, as text that sorts.
-        damaged: Archives that cannot be opened.
+        path: Its path; of a set, that of the first file.
+        files: The files in it.
+        moment: When the newest of them was modified, as text that sorts.
+        problems: A sentence for each archive that cannot be opened, or not completely.
         is_empty: There is not a byte in it.
     """
 
     path: Path
-    names: list[str] = field(default_factory=list)
+    files: list[File] = field(default_factory=list)
     moment: str = ""
-    damaged: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
     is_empty: bool = False
-    _openers: dict[str, Callable[[], bytes]] = field(default_factory=dict)
 
-    def head(self, name: str) -> bytes:
-        """Return the first bytes of a file in it; nothing where it cannot be read."""
-        with suppress(*_DAMAGE):
-            return self._openers[name]()
-        return b""
+    def head(self, file: File) -> bytes:
+        """Return the first bytes of a file in it; nothing if it cannot be read."""
+        try:
+            return file.head()
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one file, the others are looked at
+            sentence = (
+                str(error) if isinstance(error, MemberError) else f"{file.name}: {type(error).__name__}."
+            )
+            if sentence not in self.problems:
+                self.problems.append(sentence)
+            return b""
 
     @property
     def exports(self) -> list[str]:
         """What taps call it: the file or folder, or what its pieces have in common."""
-        return [self.path.name, _whole(self.path)]
-
-    def add(self, name: str, moment: str, opener: Callable[[], bytes]) -> None:
-        """Note a file."""
-        if len(self.names) < _MOST_NAMES:
-            self.names.append(name)
-            self._openers[name] = opener
-            self.moment = max(self.moment, moment)
+        return [self.path.name, label_of(self.path)]
 
 
 def drops_in(inbox: Path) -> list[Drop]:
-    """Look at what lies in *inbox*, oldest first; hidden files are left alone, links not followed."""
+    """Look at what is in *inbox*, oldest first; hidden files are left alone, links not followed."""
     sets: dict[str, list[Path]] = {}
     for entry in sorted(inbox.iterdir()):
-        if not entry.name.startswith(".") and not entry.is_symlink():
-            sets.setdefault(_whole(entry), []).append(entry)
-    drops = [look_at(entries) for entries in sets.values()]
+        is_litter = LITTER.search(f"{entry.name}/" if entry.is_dir() else entry.name)
+        is_hidden = entry.name.startswith(".") and not entry.is_dir()
+        if not (is_hidden or is_litter or entry.is_symlink()):
+            sets.setdefault(label_of(entry), []).append(entry)
+    drops = [look_at(entries[0]) for entries in sets.values()]
     return sorted(drops, key=lambda drop: (drop.moment, drop.path.name))
 
 
-def _whole(entry: Path) -> str:
-    """Return the name that the pieces of one archive, or the archives of one export, have in common."""
-    if match := _PIECE.match(entry.name):
-        return match[1]
-    if match := _NUMBERED.match(entry.name):
-        first = entry.name[: match.start(2)] + "001" + entry.name[match.end(2) :]
-        if entry.with_name(first).exists():
-            return f"{match[1]}.{match[3]}"
-    return entry.name
-
-
-def look_at(entries: list[Path]) -> Drop:
-    """Look at a file, a folder, or the files of a set."""
-    drop = Drop(entries[0])
-    if _PIECE.match(entries[0].name):
-        _look_into(drop, _whole(entries[0]), lambda: io.BufferedReader(_Joined(entries)), _time(entries[0]))
-        return drop
-    drop.is_empty = True
-    for entry in entries:
-        files = _files(entry) if entry.is_dir() else [entry]
-        for file in files:
-            drop.is_empty &= file.stat().st_size == 0
-            name = file.relative_to(entry.parent).as_posix()
-            _look_into(drop, name, lambda file=file: file.open("rb"), _time(file))  # type: ignore[misc]
+def look_at(path: Path) -> Drop:
+    """Look at a file or a folder, and at the other files of its set; whatever is wrong with it becomes a sentence."""
+    drop = Drop(path)
+    prefix = f"{path.name}/" if path.is_dir() else ""
+    try:
+        drop.is_empty = _is_empty(path)
+        drop.moment = _local(datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat())
+        found = [_add(drop, export, prefix) for export in each_export(path, None, LOOKING)]
+        drop.moment = max(found, default="") or drop.moment
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with one drop, the others are read
+        drop.problems.append(f"{path.name}: cannot be looked at ({type(error).__name__}). Get it again.")
     return drop
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    return (file for file in sorted(folder.rglob("*")) if file.is_file() and not file.is_symlink())
+def _add(drop: Drop, export: Export | tuple[str, MemberError], prefix: str) -> str:
+    """Add the files of *export*, or why it cannot be opened; return when the newest of them was modified."""
+    if not isinstance(export, Export):
+        drop.problems.append(str(export[1]))
+        return ""
+    for member in export.members:
+        if member.damage:
+            drop.problems.append(member.damage)
+        if member.name and not member.ignored and len(drop.files) < _MAX_FILES:
+            # a loose file's path begins in its folder, an archived one's with its archive
+            drop.files.append(File(prefix + _unpacked_name(member), partial(_head, member)))
+    export.close()
+    return max((_local(member.modified) for member in export.members if member.modified), default="")
 
 
-def _time(file: Path) -> str:
-    return datetime.fromtimestamp(file.stat().st_mtime).isoformat()  # noqa: DTZ006 - as a zip has it: of this place
+def _unpacked_name(member: Member) -> str:
+    """Return the path of a member; a single packed file is called what it unpacks to."""
+    archive = member.path.rpartition("/")[2]
+    if is_packed(archive) and archive.startswith(f"{member.name}."):
+        return member.path.removesuffix(archive) + member.name
+    return member.path
 
 
-def _look_into(drop: Drop, name: str, opener: Callable[[], IO[bytes]], moment: str) -> None:
-    """Note a file, and what is in it if it is an archive."""
+def _head(member: Member) -> bytes:
     try:
-        if name.lower().endswith(".zip"):
-            _look_into_zip(drop, name, opener)
-            return
-        if re.search(r"\.(?:tar(?:\.(?:gz|bz2|xz))?|tgz|tbz2?|txz)$", name, re.IGNORECASE):
-            _look_into_tar(drop, name, opener, moment)
-            return
-    except _DAMAGE:
-        drop.damaged.append(name)
-        for member in _names_without_directory(opener):
-            drop.add(f"{name}/{member}", moment, bytes)
-    unpack = _UNPACK.get("." + name.lower().rpartition(".")[2])
-    if unpack is not None:
-        name = name.rpartition(".")[0]
-
-    def head() -> bytes:
-        with opener() as file:
-            content: bytes = (unpack(file) if unpack else file).read(_HEAD)
-            return content
-
-    drop.add(name, moment, head)
+        return b"" if member.refused or member.damage else member.head()
+    finally:
+        if member.export:
+            member.export.close()
 
 
-def _look_into_tar(drop: Drop, name: str, opener: Callable[[], IO[bytes]], moment: str) -> None:
-    def head(member: str) -> bytes:
-        with opener() as file, tarfile.open(fileobj=file) as archive:
-            content = archive.extractfile(next(info for info in archive if info.name == member))
-            return content.read(_HEAD) if content else b""
-
-    with opener() as file, tarfile.open(fileobj=file) as archive:
-        for info in archive:
-            if info.isreg():
-                drop.add(f"{name}/{info.name}", moment, partial(head, info.name))
+def _local(modified: str) -> str:
+    """Return a time of a file as a zip has it: local, without zone."""
+    moment = datetime.fromisoformat(modified)
+    return (moment.astimezone() if moment.tzinfo else moment).replace(tzinfo=None).isoformat()
 
 
-def _look_into_zip(drop: Drop, name: str, opener: Callable[[], IO[bytes]], *, is_inner: bool = False) -> None:
-    """Note what a zip holds; one inside it counts as a folder, as taps read it."""
-
-    def head(member: str, size: int = _HEAD) -> bytes:
-        with opener() as file, zipfile.ZipFile(file) as archive, archive.open(member) as content:
-            return content.read(size)
-
-    with opener() as file, zipfile.ZipFile(file) as archive:
-        for info in archive.infolist():
-            moment = "-".join(f"{part:02}" for part in info.date_time[:3])
-            where = f"{name}/{info.filename}"
-            drop.add(where, moment, partial(head, info.filename))
-            if info.filename.lower().endswith(".zip") and not is_inner and info.file_size <= _LARGEST_INNER:
-                with suppress(*_DAMAGE):
-                    inner = head(info.filename, _LARGEST_INNER)
-                    _look_into_zip(drop, where, partial(io.BytesIO, inner), is_inner=True)
-
-
-def _names_without_directory(opener: Callable[[], IO[bytes]]) -> list[str]:
-    """Return the names in the first MiB of a zip that has lost its end; each member has a header of its own."""
-    with opener() as file:
-        content = file.read(1 << 20)
-    found = (_MEMBER.match(content, place.start()) for place in _HEADER.finditer(content))
-    return [
-        content[match.end() : match.end() + int.from_bytes(match[1], "little")].decode("utf-8", "replace")
-        for match in found
-        if match
-    ]
-
-
-class _Joined(io.RawIOBase):
-    """The pieces of a split archive as one file; they may be larger than the memory."""
-
-    def __init__(self, pieces: Sequence[Path]) -> None:
-        """Take them in their order."""
-        super().__init__()
-        self._pieces = pieces
-        self._sizes = [piece.stat().st_size for piece in pieces]
-        self._at = 0
-
-    @override
-    def readable(self) -> bool:
-        return True
-
-    @override
-    def seekable(self) -> bool:
-        return True
-
-    @override
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        self._at = max(0, {0: 0, 1: self._at, 2: sum(self._sizes)}[whence] + offset)
-        return self._at
-
-    @override
-    def readinto(self, buffer: Buffer) -> int:
-        view, before = memoryview(buffer), 0
-        for piece, size in zip(self._pieces, self._sizes, strict=True):
-            if self._at < before + size:
-                with piece.open("rb") as file:
-                    file.seek(self._at - before)
-                    content = file.read(min(len(view), before + size - self._at))
-                view[: len(content)] = content
-                self._at += len(content)
-                return len(content)
-            before += size
-        return 0
+def _is_empty(path: Path) -> bool:
+    files = (file for file in path.rglob("*") if file.is_file()) if path.is_dir() else iter((path,))
+    return not any(file.stat().st_size for file in files)
 
 
 @dataclass(frozen=True)

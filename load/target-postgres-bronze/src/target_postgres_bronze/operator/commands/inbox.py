@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tap_kit.text import printable
 from target_postgres_bronze import project
 from target_postgres_bronze.operator import drops, plugins, running, session
 from target_postgres_bronze.operator.schedules import source_of
@@ -40,6 +41,11 @@ FILES = """
 """Files that were not read, or not to their end: of the run that wrote last about the export, else of the newest."""
 
 PROGRESS = re.compile(r"\d+ of \d+ files, [^\n]*")
+READ_BEFORE = re.compile(rb": (?:its content has been )?read before\.|: the same content as ")
+"""What a tap logs of an export that it knows."""
+
+MOST_PROBLEMS = 5
+MOST_SAID = 500
 TAIL = 1 << 14
 PACE = {"TAP_KIT_PROGRESS_SECONDS": "2"}
 """What has taps tell more often how far they are, while a person watches."""
@@ -55,7 +61,7 @@ def command(*, paths: tuple[Path, ...], dry_run: bool) -> None:
     """Recognise what lies in data/inbox (or PATHs), run the tap that it is for, and say what came in."""
     root = project.find_root()
     inbox = root / "data" / "inbox"
-    found = [drops.look_at([path.resolve()]) for path in paths]
+    found = [drops.look_at(path.resolve()) for path in paths]
     if not paths and inbox.is_dir():
         found = drops.drops_in(inbox)
     known = drops.takers(plugins.defined(root))
@@ -65,14 +71,11 @@ def command(*, paths: tuple[Path, ...], dry_run: bool) -> None:
     failed = False
     for drop in found:
         reasons = [(taker, why) for taker in known if (why := taker.why(drop))]
-        if not reasons and drop.is_empty:
-            click.echo(f"{drop.path.name}: empty. Get it anew.")
-        elif not reasons and drop.damaged:
-            click.echo(f"{', '.join(drop.damaged)}: damaged or cut off, so not recognised. Get it anew.")
-        elif not reasons:
-            click.echo(f"{drop.path.name}: not recognised. Known are exports of {_known(known)}.")
+        name = printable(drop.path.name)
+        if not reasons:
+            _show_unrecognised(drop, name, known)
         for taker, why in reasons:
-            click.echo(f"{drop.path.name}: {taker.label} ({why})")
+            click.echo(f"{name}: {taker.label} ({why})")
             if not dry_run:
                 run = _import(root, drop, taker)
                 failed |= run.outcome != running.SUCCEEDED
@@ -84,6 +87,15 @@ def command(*, paths: tuple[Path, ...], dry_run: bool) -> None:
     sys.exit(1 if failed else 0)
 
 
+def _show_unrecognised(drop: Drop, name: str, known: list[Taker]) -> None:
+    if drop.is_empty:
+        click.echo(f"{name}: empty. Get it anew.")
+        return
+    for problem in drop.problems[:MOST_PROBLEMS]:
+        click.echo(printable(problem, MOST_SAID))
+    click.echo(f"{name}: not recognised. Known are exports of {_known(known)}.")
+
+
 def _known(known: list[Taker]) -> str:
     return ", ".join(taker.label for taker in known) or "nothing: no tap says that it takes files"
 
@@ -91,20 +103,40 @@ def _known(known: list[Taker]) -> str:
 def _import(root: Path, drop: Drop, taker: Taker) -> SourceRun:
     """Run the tap on *drop* and say what came in."""
     source = source_of(taker.plugin.name)
+    log = running.log_of(root, source)
+    begin = _size(log)
     with _screen() as (pace, show), _set({taker.variable: str(drop.path), **pace}):
         (run,) = running.run_all(root, [source], 1, show)
     for line in run.said:
-        click.echo(f"  {line}")
+        click.echo(f"  {printable(line, MOST_SAID)}")
     if run.outcome == running.SUCCEEDED and not run.said:
-        click.echo("  nothing new: it has been read before")
+        if _was_read_before(run.log, begin):
+            click.echo("  nothing new: it has been read before")
+        else:
+            click.echo(f"  nothing was read; what the run said is in {run.log}")
     for file in _files(source, drop):
-        reason = (file["reason"] or "").removeprefix(f"{file['path']}: ")
-        click.echo(f"  {file['path']}: {file['status']}. {reason}".rstrip())
+        reason = printable((file["reason"] or "").removeprefix(f"{file['path']}: "), MOST_SAID)
+        click.echo(f"  {printable(file['path'])}: {file['status']}. {reason}".rstrip())
     if run.outcome == running.BUSY:
         click.echo(f"  left out: a run of {source} is going on")
     elif run.outcome != running.SUCCEEDED and not run.is_stopping:
-        click.echo(f"  the run {run.outcome}; what it said is in {run.log}", err=True)
+        for reason in run.reasons:
+            click.echo(f"  {printable(reason, MOST_SAID)}", err=True)
+        landed = " What is counted above has landed." if run.said else ""
+        click.echo(f"  the run {run.outcome}; what it said is in {run.log}.{landed}", err=True)
     return run
+
+
+def _size(log: Path) -> int:
+    return log.stat().st_size if log.exists() else 0
+
+
+def _was_read_before(log: Path, begin: int) -> bool:
+    """Return whether the tap logged, from byte *begin* on, that it had read what it was given."""
+    with suppress(OSError), log.open("rb") as file:
+        file.seek(begin if _size(log) >= begin else 0)  # a large log has been replaced
+        return any(READ_BEFORE.search(line) for line in file)
+    return False
 
 
 @contextmanager
