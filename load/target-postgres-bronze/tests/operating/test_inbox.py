@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import os
 import pathlib
+import subprocess
+import sys
 import tarfile
+import time
 import zipfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from target_postgres_bronze.operator import running
+from target_postgres_bronze.operator import drops, running
 from target_postgres_bronze.operator.commands import inbox as inbox_command
 
 if TYPE_CHECKING:
@@ -272,3 +276,117 @@ def test_an_archive_without_its_end_is_recognised_by_what_it_still_has(
 
 def test_an_empty_inbox_says_what_to_drop(operator: Operator, inbox: Path) -> None:
     assert f"{inbox} is empty. Drop an export there: Player." in operator("inbox").out
+
+
+def test_a_failed_run_shows_its_reasons(operator: Operator, inbox: Path, runs: Runs) -> None:
+    runs.outcome, runs.reasons = running.FAILED, ["tap-player: a.zip/x.xml: damaged\x1b[2J."]
+    runs.said = ["player.plays: 1 read, 1 new, 0 changed, 0 known, 0 rejected, 0.1 s"]
+    zipped(inbox / "a.zip", "x.xml")
+    said = operator("inbox").err
+    assert r"  tap-player: a.zip/x.xml: damaged\x1b[2J." in said
+    assert "What is counted above has landed." in said
+
+
+def test_read_before_is_said_only_if_the_tap_said_so(operator: Operator, inbox: Path, runs: Runs) -> None:
+    zipped(inbox / "a.zip", "x.xml")
+    operator("inbox")
+    runs.log = "tap-player Beginning sync\n"
+    said = operator("inbox").out
+    assert "read before" not in said
+    assert "nothing was read" in said
+
+
+def test_names_are_shown_without_what_a_terminal_acts_upon(
+    operator: Operator, inbox: Path, runs: Runs
+) -> None:
+    for name in ("a\x1b[31m.bin", "b\nc.bin", "d\u202e.bin"):
+        (inbox / name).write_bytes(b"x")
+    zipped(inbox / "e\x1b[31m.zip", "x.xml")
+    said = operator("inbox").out
+    assert "\x1b" not in said
+    assert "\u202e" not in said
+    assert len(said.splitlines()) == 5
+    assert len(runs.paths) == 1
+
+
+def test_hidden_folders_and_pieces_inside_a_folder_are_looked_into(
+    operator: Operator, inbox: Path, runs: Runs
+) -> None:
+    (inbox / "home" / ".app" / "player").mkdir(parents=True)
+    (inbox / "home" / ".app" / "player" / "plays_1 (2).json").write_text("[]")
+    content = zipped(inbox / "x.zip", "x.xml").read_bytes()
+    (inbox / "x.zip").unlink()
+    (inbox / "pieces").mkdir()
+    for number, part in enumerate((content[:50], content[50:]), start=1):
+        (inbox / "pieces" / f"x.zip.{number:03}").write_bytes(part)
+    operator("inbox")
+    assert sorted(runs.paths) == [str(inbox / "home"), str(inbox / "pieces")]
+
+
+def damaged(path: Path, method: int) -> Path:
+    """Make a zip whose member is damaged in its packed bytes."""
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("x.xml", "<Other/>" * 1000)
+    content = bytearray(path.read_bytes())
+    content[45:60] = b"\xff" * 15
+    path.write_bytes(content)
+    return path
+
+
+def test_whatever_is_wrong_with_one_drop_the_others_are_read(
+    operator: Operator, inbox: Path, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2):
+        damaged(inbox / f"a{method}.zip", method)
+    (inbox / "b.tar.xz").write_bytes(b"\xfd7zXZ\x00" + b"\x01" * 100)
+    (inbox / "c.xml.gz").write_bytes(b"\x1f\x8b\x08" + b"\xff" * 50)
+    zipped(inbox / "z.zip", "x.xml")
+    said = operator("inbox")
+    assert runs.paths == [str(inbox / "z.zip")]
+    assert said.code == 0
+    assert "b.tar.xz: damaged or cut off" in said.out
+
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(drops, "each_export", fail)
+    assert "z.zip: cannot be looked at (MemoryError)" in operator("inbox").out
+
+
+LOOK = """
+import pathlib, resource, sys
+from target_postgres_bronze.operator import drops
+found = drops.drops_in(pathlib.Path(sys.argv[1]))
+sign = drops.Sign(member=".*", content="nowhere", means="x")
+assert not any(sign.fits(drop) for drop in found)
+print("\\n".join(problem for drop in found for problem in drop.problems))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+"""
+
+
+def test_a_hostile_inbox_takes_little_memory_and_time(tmp_path: Path) -> None:
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("zeros.bin", bytes(100 << 20))
+    with zipfile.ZipFile(tmp_path / "nested.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for number in range(2):
+            archive.writestr(f"{number}.zip", inner.getbuffer())
+    info = tarfile.TarInfo("zeros.bin")
+    info.size = 20 << 30
+    zeros = bz2.compress(bytes(32 << 20))
+    (tmp_path / "huge.tar.bz2").write_bytes(bz2.compress(info.tobuf()) + zeros * (info.size >> 25))
+    with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
+        for number in range(60_000):
+            archive.writestr(f"{number}/x", b"")
+    with tarfile.open(tmp_path / "many.tar.gz", "w:gz", compresslevel=1) as tar:
+        for number in range(60_000):
+            tar.addfile(tarfile.TarInfo(f"{number}/x"))
+    started = time.monotonic()
+    ended = subprocess.run(
+        [sys.executable, "-c", LOOK, str(tmp_path)], check=True, capture_output=True, text=True, timeout=120
+    )
+    *problems, memory = ended.stdout.splitlines()
+    assert int(memory) < 300
+    assert time.monotonic() - started < 60
+    for name in ("huge.tar.bz2", "many.zip", "many.tar.gz"):
+        assert any(problem.startswith(f"{name}:") for problem in problems)

@@ -14,7 +14,7 @@ from typing_extensions import override
 from target_postgres_bronze.database import DatabaseError
 from target_postgres_bronze.embedded import EmbeddedServerError
 from target_postgres_bronze.operator import commands
-from target_postgres_bronze.operator.session import OperatorError
+from target_postgres_bronze.operator.session import OperatorError, echo
 from target_postgres_bronze.project import ProjectError
 
 INTERRUPTED = 130
@@ -72,7 +72,8 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except (DatabaseError, EmbeddedServerError, OperatorError, ProjectError) as error:
-        click.echo(str(error), err=True)
+        for line in str(error).splitlines():
+            echo(line, err=True)
         if "--json" in sys.argv:  # scripts always find one document on stdout
             click.echo(json.dumps({"error": str(error)}))
         sys.exit(1)

@@ -73,6 +73,7 @@ class Drop:
         moment: When the newest of them was modified, as text that sorts.
         problems: A sentence for each archive that cannot be opened, or not completely.
         is_empty: There is not a byte in it.
+        archives: The archives in it, which `head` opens.
     """
 
     path: Path
@@ -80,6 +81,12 @@ class Drop:
     moment: str = ""
     problems: list[str] = field(default_factory=list)
     is_empty: bool = False
+    archives: list[Export] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Close the archives that are open for its files."""
+        for archive in self.archives:
+            archive.close()
 
     def head(self, file: File) -> bytes:
         """Return the first bytes of a file in it; nothing if it cannot be read."""
@@ -137,6 +144,7 @@ def _add(drop: Drop, export: Export | tuple[str, MemberError], prefix: str) -> s
             # a loose file's path begins in its folder, an archived one's with its archive
             drop.files.append(File(prefix + _unpacked_name(member), partial(_head, member)))
     export.close()
+    drop.archives.append(export)
     return max((_local(member.modified) for member in export.members if member.modified), default="")
 
 
@@ -149,11 +157,7 @@ def _unpacked_name(member: Member) -> str:
 
 
 def _head(member: Member) -> bytes:
-    try:
-        return b"" if member.refused or member.damage else member.head()
-    finally:
-        if member.export:
-            member.export.close()
+    return b"" if member.refused or member.damage else member.head()
 
 
 def _local(modified: str) -> str:
@@ -187,7 +191,10 @@ class Taker:
 
     def why(self, drop: Drop) -> str:
         """Say why it takes *drop*; empty where it does not."""
-        return next((sign.means for sign in self.signs if sign.fits(drop)), "")
+        try:
+            return next((sign.means for sign in self.signs if sign.fits(drop)), "")
+        finally:
+            drop.close()
 
 
 def takers(plugins: Iterable[Plugin]) -> list[Taker]:

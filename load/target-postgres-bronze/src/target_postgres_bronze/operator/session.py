@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from tap_kit.text import printable
 from target_postgres_bronze import database, project, refusals
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Columns of a table that goes to a file or a pipe, where there is no screen to fit.
 WIDE = 200
+MAX_CELL = 500
+MAX_LINE = 2000
 KILO = 1024
 
 #: The setting that PostgreSQL names, in every language, if locks run out, and the remedy.
@@ -108,9 +112,17 @@ def rows(connection: psycopg.Connection[DictRow], query: QueryNoTemplate, *value
     return connection.execute(query, values or None).fetchall()
 
 
+def echo(text: str, *, err: bool = False) -> None:
+    """Print a line that may quote foreign text, such as names of files and streams."""
+    click.echo(printable(text, MAX_LINE), err=err)
+
+
 def show_json(found: object) -> None:
-    """Print *found* on stdout: moments (UTC) and days as ISO 8601, durations in seconds."""
-    click.echo(json.dumps(found, default=_plain, indent=2, ensure_ascii=False))
+    """Print *found* on stdout: moments (UTC) and days as ISO 8601, durations in seconds.
+
+    On a terminal, which would act upon some characters, everything beyond ASCII is escaped.
+    """
+    click.echo(json.dumps(found, default=_plain, indent=2, ensure_ascii=sys.stdout.isatty()))
 
 
 def _plain(value: Any) -> Any:
@@ -131,11 +143,11 @@ def size(count: float | None) -> str:
 
 def show_table(title: str, columns: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
     """Show *lines* on stdout under *columns*; a column that begins with ``#`` holds numbers."""
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(title=Text(printable(title)), title_justify="left", header_style="bold")
     for column in columns:
         table.add_column(column.removeprefix("#"), justify="right" if column.startswith("#") else "left")
     for line in lines:
-        table.add_row(*(_text(value) for value in line))
+        table.add_row(*(Text(_text(value)) for value in line))
     console = Console(width=None if sys.stdout.isatty() else WIDE, soft_wrap=False, highlight=False)
     console.print(table)
 
@@ -146,4 +158,4 @@ def _text(value: object) -> str:
         return ""
     if isinstance(value, int):
         return f"{value:,}"
-    return str(value).partition(".")[0] if hasattr(value, "isoformat") else str(value)
+    return str(value).partition(".")[0] if hasattr(value, "isoformat") else printable(value, MAX_CELL)

@@ -98,7 +98,7 @@ def _body(incidents: Iterable[Mapping[str, Any]]) -> str:
 
 def _tell(root: Path, title: str, body: str) -> None:
     if complaint := alerts.send(title, body, project.environment(root)):
-        click.echo(complaint, err=True)
+        session.echo(complaint, err=True)
 
 
 def _tell_unreachable(root: Path, reason: str) -> None:

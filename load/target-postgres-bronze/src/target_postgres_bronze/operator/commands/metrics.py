@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from tap_kit.text import printable
 from target_postgres_bronze import project
 from target_postgres_bronze.operator import levels, outcomes, session
 
@@ -104,13 +105,13 @@ def _collect() -> CollectorRegistry:
             for name, meaning in meanings.items():
                 gauge = Gauge(f"bronze_{name}", meaning, labels, registry=registry)
                 for row in found:
-                    _set(gauge, [row[label] for label in labels], row[name])
+                    _set(gauge, [printable(row[label] or "") for label in labels], row[name])
         judged = session.rows(connection, LEVELS.encode(), levels.settings(root, connection))
     gauge = Gauge(
         "bronze_level_met", "Whether a service level is met.", ("source", "level"), registry=registry
     )
     for level in judged:
-        gauge.labels(level["source"], level["level"]).set(level["outcome"] == "met")
+        gauge.labels(printable(level["source"]), printable(level["level"])).set(level["outcome"] == "met")
     archive = Gauge("bronze_archive_bytes", "Size of the raw archive.", registry=registry)
     archive.set(levels.archive_bytes(root))
     return registry

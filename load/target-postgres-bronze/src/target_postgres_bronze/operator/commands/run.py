@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from rich.console import Console
 
+from tap_kit.text import printable
 from target_postgres_bronze import project
 from target_postgres_bronze.database import DatabaseError
 from target_postgres_bronze.embedded import EmbeddedServerError
@@ -142,4 +143,4 @@ class _Screen:
         see = f" (see {run.log})" if run.outcome == running.FAILED else ""
         self._console.print(f"{run.source}: {WORDS[run.outcome]}{took}{see}", markup=False)
         for line in [*run.said, *run.reasons]:
-            self._console.print(f"  {line}", markup=False)
+            self._console.print(f"  {printable(line, session.MAX_LINE)}", markup=False)

@@ -74,9 +74,9 @@ def command(*, as_json: bool) -> None:
     lines = ([stream[column] for column in columns.values()] for stream in streams)
     session.show_table(target.display, list(columns), lines)
     for run in found["failed_runs"]:
-        click.echo(_failure(run))
+        session.echo(_failure(run))
     for letter in found["dead_letters"]:
-        click.echo(
+        session.echo(
             f"{letter['source']}: {letter['open_count']:,} dead letters ({letter['category']}) wait to be replayed or "
             "given up."
         )

@@ -107,6 +107,6 @@ def _show(source: str, said: dict[str, Any]) -> None:
         )
     for found in disagreements[:SHOWN]:
         where = "/".join(filter(None, (found["stream"], found["raw_id"])))
-        click.echo(f"  not true: {found['rule']}: {where + ': ' if where else ''}{found['detail']}")
+        session.echo(f"  not true: {found['rule']}: {where + ': ' if where else ''}{found['detail']}")
     if len(disagreements) > SHOWN:
         click.echo(f"  and {len(disagreements) - SHOWN:,} more (--json shows all).")
