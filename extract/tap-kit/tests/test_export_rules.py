@@ -252,3 +252,15 @@ def test_a_folder_without_moments_says_nothing_is_gone_after_one_with_them(
     first = run(drop({"plays.json": b'[{"at": 2024}]'}, "newer", day=1))
     monkeypatch.setattr(TapPlayer, "moment_of", lambda _self, _export: "")
     assert not run(drop({"plays.json": b'[{"at": 2023}]'}, "older", day=20_000), first.state).ended
+
+
+def test_every_record_names_the_account_of_the_setting(
+    drop: Callable[..., Path], capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TapPlayer, "moment_of", lambda _self, _export: "")
+    path = drop({"plays.json": b'[{"at": 1}, 7, "bug"]', "new.bin": b"x"})
+    TapPlayer(config={"path": str(path), "account": "ada"}).sync_all()
+    said = Imported(capsysbinary.readouterr().out.splitlines())
+    records = [message for message in said.messages if message["type"] == "RECORD"]
+    assert {message["stream"] for message in records} == {"plays", "_files"}
+    assert all(message["provenance"]["account"] == "ada" for message in records)

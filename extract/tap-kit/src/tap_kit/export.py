@@ -153,20 +153,13 @@ class ExportTap(RawTap):
 
     def provenance_of(self, member: Member) -> dict[str, Any]:
         """Return what the records of *member* have in common: the file and the account."""
-        return {**member.provenance, **self.account_in(member)}
+        return {**member.provenance, **self.account_provenance}
 
-    def account_in(self, member: Member) -> dict[str, str]:
-        """Return the account that *member* is of, as a part of the provenance: the setting, else what the export shows."""
-        account = self.config.get("account") or (self.account_of(member.export) if member.export else "")
+    @property
+    def account_provenance(self) -> dict[str, str]:
+        """The account as a part of the provenance of every record, if the setting names one."""
+        account = self.config.get("account")
         return {"account": str(account)} if account else {}
-
-    def account_of(self, export: Export) -> str:
-        """Return a stable name of the account that an export is of, where its format shows one; empty if it does not.
-
-        The setting ``account`` comes first. Records that landed without account are others than those with one.
-        """
-        del export
-        return ""
 
     def write(self, lines: bytes) -> None:
         """Put whole lines on stdout."""

@@ -72,8 +72,8 @@ class Planner:
     def plans(self, exports: Iterable[Export]) -> list[Plan]:
         """Return what is new, oldest first; of two exports with the same content one."""
         plans: list[Plan] = []
-        for export in self._separated(exports):
-            plan = self._plan(export)
+        for export, known in self._separated(exports):
+            plan = self._plan(export, known)
             export.close()
             if plan is not None and not self._joins_twin(plan, plans):
                 plans.append(plan)
@@ -88,20 +88,21 @@ class Planner:
         twin.keys += plan.keys
         return True
 
-    def _separated(self, exports: Iterable[Export]) -> Iterable[Export]:
-        """Split loose files into the exports that they are of."""
+    def _separated(self, exports: Iterable[Export]) -> Iterable[tuple[Export, set[str]]]:
+        """Split loose files into the exports that they are of; with each, the folders in which catch-alls count."""
         for export in exports:
+            known = self._known_folders(export)
             if export.files:
-                yield export
+                yield export, known
                 continue
             groups = (group for split in self._tap.split(export.members) for group in _by_download(split))
             for members in groups:
                 part = Export(path=export.path, members=members)
                 for member in members:
                     member.export = part
-                yield part
+                yield part, known
 
-    def _plan(self, export: Export) -> Plan | None:
+    def _plan(self, export: Export, known: set[str]) -> Plan | None:
         """Find out what an export holds and whether it is new; None: it is not, or cannot be read today."""
         plan = Plan(export)
         progress = self._tap.progress
@@ -120,7 +121,6 @@ class Planner:
         except MemberError as error:
             self._report(str(error))
             return None
-        known = self._known_folders(export)
         for member in export.members:
             self._classify(member, plan, known)
         self._tell_unknown(plan)

@@ -207,11 +207,11 @@ class Files(ExportStream):
         }
         self.count += 1
         if self.selected:
-            self._write_record_message(Raw(record, self._tap.account_in(member)))
+            self._write_record_message(Raw(record, self._tap.account_provenance))
 
     def keep(self, member: Member) -> None:
         """Send the bytes of a file that its parser cannot read, as dead letters."""
         if not self.selected:
             return
         for record, provenance in letters(member):
-            self._write_record_message(Raw(record, {**provenance, **self._tap.account_in(member)}))
+            self._write_record_message(Raw(record, {**provenance, **self._tap.account_provenance}))
