@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import zipfile
 from typing import TYPE_CHECKING, Any
@@ -403,3 +404,83 @@ def test_fewer_plays_than_the_files_size_suggests_are_said_aloud(
 
     assert "endsong_1.json: 1 records in" in outcome.log
     assert "endsong_0.json: 100 records in" not in outcome.log
+
+
+ADDRESS = "List(Map(city -> Springfield, street -> 1 Example Way, postal_code_short -> 12345))"
+LIBRARY = {"tracks": [{"track": "T", "uri": TRACK}], "albums": []}
+
+
+def test_an_address_that_is_not_json_lands_as_its_text_and_deletions_are_recorded(
+    run: Runner, make_zip: Callable[..., Path]
+) -> None:
+    folder = "Spotify Account Data"
+    outcome = run(
+        path=str(
+            make_zip({f"{folder}/UserAddress.json": ADDRESS.encode(), f"{folder}/YourLibrary.json": LIBRARY})
+        )
+    )
+    assert outcome.records("account_files") == [{"file": "UserAddress.json", "content": ADDRESS}]
+    assert outcome.gaps == []
+    assert outcome.told("ACTIVATE_VERSION", "library")
+
+
+def test_an_address_that_is_json_lands_as_json(run: Runner, make_zip: Callable[..., Path]) -> None:
+    outcome = run(path=str(make_zip({"UserAddress.json": [{"city": "Springfield"}]})))
+    assert outcome.records("account_files")[0]["content"] == [{"city": "Springfield"}]
+
+
+def test_foreign_json_beside_the_export_is_unknown(run: Runner, tmp_path: Path) -> None:
+    for name in ("StreamingHistory_music_0.json", "takeout/Records.json"):
+        (tmp_path / "drop" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "drop" / name).write_text("[]")
+    (tmp_path / "drop" / "morning.fit").write_bytes(b"x")
+    outcome = run(path=str(tmp_path / "drop"))
+    assert outcome.files()["Records.json"] == "unknown"
+    assert outcome.counts() == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "stream", "content"),
+    [
+        ("StreamingHistory_music_0", "streaming_history_short_music", [{"endTime": "2024-01-01 10:00"}]),
+        ("StreamingHistory_podcast_0", "streaming_history_short_podcast", [{"endTime": "2024-01-01 10:00"}]),
+        ("StreamingHistory0", "streaming_history_short_music", [{"endTime": "2024-01-01 10:00"}]),
+        ("endsong_0", "streaming_history", [play()]),
+        ("SearchQueries", "search_queries", [{"searchQuery": "x"}]),
+        ("YourLibrary", "library", LIBRARY),
+        ("Playlist1", "export_playlists", {"playlists": [{"name": "P"}]}),
+    ],
+)
+def test_second_downloads_go_to_their_stream_and_strays_are_dead_letters(
+    run: Runner, make_zip: Callable[..., Path], name: str, stream: str, content: Any
+) -> None:
+    outcome = run(path=str(make_zip({f"{name} (1).json": content}, "first.zip")))
+    assert outcome.counts() == {stream: 1}
+    if stream == "library":  # wraps what is not an object
+        return
+    strays = [7, None, "x"]
+    odd = (
+        {"playlists": [*content["playlists"], *strays]} if isinstance(content, dict) else [*content, *strays]
+    )
+    outcome = run(path=str(make_zip({f"{name}.json": odd}, "second.zip")))
+    letters = [m for m in outcome.told("RECORD", stream) if "dead_letter" in m["provenance"]]
+    assert [m["record"] for m in letters] == [{"value": stray} for stray in strays]
+    assert len(outcome.gaps) == 1
+
+
+def test_an_older_folder_that_was_copied_later_ends_nothing(run: Runner, tmp_path: Path) -> None:
+    def export(year: int, tracks: int, changed: int) -> str:
+        folder = tmp_path / str(year) / "MyData"
+        folder.mkdir(parents=True)
+        entries = [{"track": f"T{number}", "uri": f"spotify:track:{number}"} for number in range(tracks)]
+        (folder / "YourLibrary.json").write_text(json.dumps({"tracks": entries}))
+        (folder / "StreamingHistory0.json").write_text(json.dumps([{"endTime": f"{year}-01-01 10:00"}]))
+        for file in folder.iterdir():
+            os.utime(file, (changed, changed))
+        return str(folder.parent)
+
+    newer, older = export(2024, 3, 1_700_000_000), export(2023, 2, 1_800_000_000)
+    assert run(path=newer).told("ACTIVATE_VERSION", "library")
+    outcome = run(path=older)
+    assert not outcome.told("ACTIVATE_VERSION", "library")
+    assert all(told["degraded"] for told in outcome.provenances("library"))
