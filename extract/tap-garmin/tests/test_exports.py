@@ -337,3 +337,26 @@ def test_files_are_told_by_their_names(name: str, stream: str) -> None:
     rule = next(rule for rule in RULES if rule.matches(member))
     assert rule.parser is not None
     assert {found.stream for found in rule.parser(member)} == {stream}
+
+
+def test_foreign_json_beside_fit_files_is_unknown(runner: Runner, tmp_path: Path) -> None:
+    folder = tmp_path / "2024-11"
+    files = {
+        "StreamingHistory_music_0.json": b"[]",
+        "takeout/Records.json": b"{}",
+        "morning.fit": activity_fit(START, 10),
+        "DI_CONNECT/New/Surprise.json": b'{"a": 1}',
+        "metrics/EnduranceScore_20240405_20240714_70000001.json": b"[]",
+        "metrics/Surprise_2026.json": b'{"b": 1}',
+    }
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    os.utime(folder / "metrics" / "Surprise_2026.json", (0, 0))  # of another month than the file beside it
+    outcome = runner.run("_files", "export_other", "fit_messages", "export_endurance_score", path=str(folder))
+    status = {record["path"]: record["status"] for record in outcome.records("_files")}
+    assert status == dict.fromkeys(files, "parsed") | {
+        "StreamingHistory_music_0.json": "unknown",
+        "takeout/Records.json": "unknown",
+    }
+    assert len(outcome.records("export_other")) == 2
