@@ -378,9 +378,8 @@ def test_a_hostile_inbox_takes_little_memory_and_time(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
         for number in range(60_000):
             archive.writestr(f"{number}/x", b"")
-    with tarfile.open(tmp_path / "many.tar.gz", "w:gz", compresslevel=1) as tar:
-        for number in range(60_000):
-            tar.addfile(tarfile.TarInfo(f"{number}/x"))
+    header = tarfile.TarInfo("x").tobuf()
+    (tmp_path / "many.tar.gz").write_bytes(gzip.compress(header * 60_000, compresslevel=1))
     started = time.monotonic()
     ended = subprocess.run(
         [sys.executable, "-c", LOOK, str(tmp_path)], check=True, capture_output=True, text=True, timeout=120
