@@ -196,7 +196,7 @@ def test_a_database_that_is_damaged_or_none_costs_itself_alone(run: Runner, tmp_
 
     outcome = run(path=str(copies))
 
-    assert outcome.streams() == {"qutebrowser_history", "_files"}
+    assert outcome.streams() == {"qutebrowser_history", "_files", "_unread"}
     assert [record["status"] for record in outcome.records("_files")] == [
         "parsed",
         "damaged",

@@ -197,7 +197,7 @@ def test_the_bytes_that_a_parser_cannot_read_are_dead_letters(
     assert len(said.told("RECORD", "plays")) == 1
     letters = said.letters()
     assert b"".join(b64decode(m["record"]["content"]) for m in letters) == content
-    assert {m["stream"] for m in letters} == {"_files"}
+    assert {m["stream"] for m in letters} == {"_unread"}
     assert len({m["provenance"]["raw_id"] for m in letters}) == len(letters) == 2
     assert len(said.gaps) == 1
     assert run().letters() == letters
@@ -262,5 +262,5 @@ def test_every_record_names_the_account_of_the_setting(
     TapPlayer(config={"path": str(path), "account": "ada"}).sync_all()
     said = Imported(capsysbinary.readouterr().out.splitlines())
     records = [message for message in said.messages if message["type"] == "RECORD"]
-    assert {message["stream"] for message in records} == {"plays", "_files"}
+    assert {message["stream"] for message in records} == {"plays", "_files", "_unread"}
     assert all(message["provenance"]["account"] == "ada" for message in records)

@@ -55,6 +55,9 @@ def each_export(
     path: Path, password: str | None, bounds: Bounds = READING
 ) -> Iterator[Export | tuple[str, MemberError]]:
     """Yield what `find_exports` lists, one by one."""
+    if not (path.is_file() or path.is_dir()):
+        yield path.name, MemberError(f"{path.name}: neither a file nor a folder. Not read.")
+        return
     base = path if path.is_dir() else path.parent
     files, left = _files(path) if path.is_dir() else (_with_its_set(path), [])
     bounds = replace(bounds, password=password.encode() if password else None)

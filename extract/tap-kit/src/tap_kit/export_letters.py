@@ -1,6 +1,6 @@
 """Dead letters: the bytes of members that their parser cannot read, so that nothing of them is lost.
 
-They go to the stream of files, marked with ``dead_letter`` in the provenance: the loader keeps such lines apart until a replay lands
+They go to a stream of their own, marked with ``dead_letter`` in the provenance: the loader keeps such lines apart until a replay lands
 them. Meltano passes lines of up to 50 MiB on, so that a member is cut into chunks, and a large one is named by its hash alone.
 """
 
@@ -53,7 +53,6 @@ def _letter(
         "path": name,
         "sha256": member.digest,
         "size": member.size,
-        "status": "failed",
         "offset": offset,
         "content": None if content is None else b64encode(content).decode("ascii"),
     }

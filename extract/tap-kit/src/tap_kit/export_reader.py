@@ -9,6 +9,7 @@ from tap_kit.export_members import LeftOutError, LockedError, Member, MemberErro
 from tap_kit.export_plan import Plan, Planner
 from tap_kit.export_seen import Newest, Seen
 from tap_kit.export_sending import Sending
+from tap_kit.export_streams import Unread
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -30,6 +31,7 @@ class ExportReader:
         """Read for *tap*; *files* takes what became of each file, and its state what has been read."""
         self._tap = tap
         self._files = files
+        self._unread = Unread(tap)
         self._streams = {stream.name: stream for stream in tap.export_streams()}
         self._seen = Seen(tap, files)
         self._limit = files.ABORT_AT_RECORD_COUNT
@@ -148,10 +150,12 @@ class ExportReader:
             del provenance["file_hash"]  # a target numbers equal records within it, and is to begin anew
         sending = Sending(self._tap, self._streams, provenance, member, only)
         status, reason = self._outcome(sending, member, rule)
-        if status in _UNREAD and only is None and not (sending.has_letters or sending.strays):
-            self._files.keep(member)
+        if status in _UNREAD and only is None and not sending.has_letters:
+            self._unread.keep(member)
         if status in {"parsed", "ignored", "damaged"} and member.damage:  # the cause of what the parser met
             status, reason = "damaged", member.damage
+        if status == "parsed" and sending.strays:
+            status, reason = "damaged", _strays(member, sending.strays)
         if status not in {"parsed", "ignored"}:
             self._report(reason)
         elif (
@@ -180,11 +184,6 @@ class ExportReader:
                 f"{member.path}: the parser fails on it ({type(error).__name__}). Its bytes are kept as dead letters; "
                 "look for a newer version of the tap."
             )
-        if sending.strays:
-            return "damaged", (
-                f"{member.path}: {sending.strays} elements are not objects. They are kept as dead letters "
-                "(bronze dead-letters list)."
-            )
         return "parsed", ""
 
     def _provenance(self, member: Member, rule: Rule) -> dict[str, Any]:
@@ -205,6 +204,10 @@ def _too_few(member: Member, rule: Rule, count: int) -> str:
     if count >= expected:
         return ""
     return f"{member.path}: {count or 'no'} records in {size:,} bytes. Its layout may have changed."
+
+
+def _strays(member: Member, count: int) -> str:
+    return f"{member.path}: {count} elements are not objects. They are kept as dead letters (bronze dead-letters list)."
 
 
 def _unopened() -> Any:

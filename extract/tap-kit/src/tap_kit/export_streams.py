@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import typing as th
+from singer_sdk.mapper import SameRecordTransform
 from typing_extensions import override
 
 from tap_kit.export_letters import letters
@@ -177,10 +178,6 @@ class Files(ExportStream):
         ),
         th.Property("reason", th.StringType, description="Why it was not read, or not to its end."),
         th.Property(
-            "offset", th.IntegerType, description="Of a dead letter: bytes of the file before these."
-        ),
-        th.Property("content", th.StringType, description="Of a dead letter: the bytes, in base64."),
-        th.Property(
             "records", th.ObjectType(additional_properties=th.IntegerType), description="Number by stream."
         ),
     ).to_dict()
@@ -209,9 +206,35 @@ class Files(ExportStream):
         if self.selected:
             self._write_record_message(Raw(record, self._tap.account_provenance))
 
+
+class Unread(ExportStream):
+    """The bytes of files that their parser cannot read, as dead letters; it is in no catalog, and begins with the first letter."""
+
+    name = "_unread"
+    schema: ClassVar[dict[str, Any]] = th.PropertiesList(
+        th.Property("path", th.StringType, description="Of the file, inside the export."),
+        th.Property("sha256", th.StringType, description="Of the complete file."),
+        th.Property("size", th.IntegerType, description="Bytes of the complete file."),
+        th.Property("offset", th.IntegerType, description="Bytes of the file before these."),
+        th.Property("content", th.StringType, description="The bytes, in base64; null if they are too many."),
+    ).to_dict()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """See :class:`singer_sdk.Stream`."""
+        super().__init__(*args, **kwargs)
+        # The tap's mapper only knows the streams of the catalog.
+        self._stream_maps = [
+            SameRecordTransform(
+                stream_alias=self.name,
+                raw_schema=self.schema,
+                key_properties=self.primary_keys,
+                flattening_options=None,
+            )
+        ]
+
     def keep(self, member: Member) -> None:
-        """Send the bytes of a file that its parser cannot read, as dead letters."""
-        if not self.selected:
-            return
+        """Send the bytes of *member*."""
+        if not self._begun:
+            self.begin(closes=False)
         for record, provenance in letters(member):
             self._write_record_message(Raw(record, {**provenance, **self._tap.account_provenance}))

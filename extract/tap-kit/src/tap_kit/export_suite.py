@@ -179,7 +179,7 @@ class ExportSuite(SourceSuite):
     def test_the_books_balance(self, run: Callable[..., Imported], tmp_path: Path) -> None:
         said = run(self.zipped(tmp_path / "a.zip", range(7)))
         counted: Counter[str] = Counter()
-        for message in said.told_of_files():
+        for message in said.told("RECORD", "_files"):
             counted.update(message["record"]["records"])
         sent = Counter(
             m["stream"] for m in said.messages if m["type"] == "RECORD" and m["stream"] != "_files"

@@ -80,11 +80,7 @@ class Imported:
 
     def files(self) -> dict[str, str]:
         """Return the status of each file."""
-        return {m["record"]["path"]: m["record"]["status"] for m in self.told_of_files()}
-
-    def told_of_files(self) -> list[dict[str, Any]]:
-        """Return the messages that account for files, without those that hold the bytes of unreadable ones."""
-        return [m for m in self.told("RECORD", "_files") if "content" not in m["record"]]
+        return {m["record"]["path"]: m["record"]["status"] for m in self.told("RECORD", "_files")}
 
     def letters(self) -> list[dict[str, Any]]:
         """Return the messages that are dead letters."""

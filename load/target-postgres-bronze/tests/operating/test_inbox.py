@@ -338,6 +338,7 @@ def test_whatever_is_wrong_with_one_drop_the_others_are_read(
 ) -> None:
     for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2):
         damaged(inbox / f"a{method}.zip", method)
+    os.mkfifo(inbox / "pipe.xml")
     (inbox / "b.tar.xz").write_bytes(b"\xfd7zXZ\x00" + b"\x01" * 100)
     (inbox / "c.xml.gz").write_bytes(b"\x1f\x8b\x08" + b"\xff" * 50)
     zipped(inbox / "z.zip", "x.xml")
@@ -345,6 +346,7 @@ def test_whatever_is_wrong_with_one_drop_the_others_are_read(
     assert runs.paths == [str(inbox / "z.zip")]
     assert said.code == 0
     assert "b.tar.xz: damaged or cut off" in said.out
+    assert "pipe.xml: neither a file nor a folder" in said.out
 
     def fail(*_: object) -> None:
         raise MemoryError
