@@ -73,7 +73,7 @@ class Run:
 
     def counts(self) -> dict[str, int]:
         """Number of records by stream, but those about files."""
-        streams = {m["stream"] for m in self.told("RECORD")} - {"_files"}
+        streams = {m["stream"] for m in self.told("RECORD")} - {"_files", "_unread"}
         return {stream: len(self.records(stream)) for stream in sorted(streams)}
 
     def files(self) -> dict[str, str]:
