@@ -168,7 +168,7 @@ def _local(modified: str) -> str:
 
 def _is_empty(path: Path) -> bool:
     files = (file for file in path.rglob("*") if file.is_file()) if path.is_dir() else iter((path,))
-    return not any(file.stat().st_size for file in files)
+    return not any(file.stat().st_size or not file.is_file() for file in files)
 
 
 @dataclass(frozen=True)
