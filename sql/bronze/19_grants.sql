@@ -91,7 +91,7 @@ BEGIN
                 VALUES
                 ('schemas', 'last_seen_at'),
                 (
-                    'streams', 'key_properties, replication_key, schema_hash, tap, row_count, record_count, gone_count, invalid_count, warning_count, '
+                    'streams', 'account, key_properties, identity_keys, replication_key, schema_hash, tap, row_count, record_count, gone_count, invalid_count, warning_count, '
                     'first_event, last_event, last_landed_at, last_run_id'
                 ),
                 (

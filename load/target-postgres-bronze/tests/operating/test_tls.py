@@ -170,7 +170,7 @@ def test_a_certificate_that_does_not_prove_the_server_is_a_sentence(
         assert said.count("\n") == 1
         assert "p@ss" not in said
     there.show(*authority.sign(HOST))
-    assert "nothing has landed here yet" in moving("status").err
+    assert "nothing has been loaded here yet" in moving("status").err
 
 
 @pytest.mark.parametrize(
