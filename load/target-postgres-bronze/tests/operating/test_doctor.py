@@ -77,3 +77,26 @@ def test_locks_that_a_backup_will_lack_are_told_ahead_of_time(
     )
     assert "Raise max_locks_per_transaction to 1024" in answer.out
     assert answer.code == 0
+
+
+def test_a_log_in_counts_only_if_its_file_exists(operator: Operator) -> None:
+    entry = {
+        "name": "tap-shop",
+        "namespace": "tap_shop",
+        "annotations": {"bronze": {"files": ["login_file"]}},
+        "settings": [{"name": "login_file", "value": "data/login.json"}, {"name": "path"}],
+        "settings_group_validation": [["login_file"], ["path"]],
+    }
+    folder = operator.root / "plugins" / "extractors"
+    folder.mkdir(parents=True)
+    (folder / "tap-shop.meltano.yml").write_text(yaml.safe_dump({"plugins": {"extractors": [entry]}}))
+    missing = "TAP_SHOP_LOGIN_FILE (there is no data/login.json) or TAP_SHOP_PATH is not set"
+
+    assert missing in operator("doctor").out
+    (operator.root / "data").mkdir(exist_ok=True)
+    (operator.root / "data" / "login.json").write_text("{}")
+    assert "tap-shop is installed\n" in operator("doctor").out
+    (operator.root / ".env").write_text("TAP_SHOP_LOGIN_FILE=elsewhere.json\n")
+    assert "there is no elsewhere.json" in operator("doctor").out
+    (operator.root / ".env").write_text("TAP_SHOP_LOGIN_FILE=elsewhere.json\nTAP_SHOP_PATH=export.zip\n")
+    assert "tap-shop is installed\n" in operator("doctor").out

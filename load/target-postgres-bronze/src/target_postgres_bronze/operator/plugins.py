@@ -44,6 +44,16 @@ class Plugin:
         found: list[list[str]] = self.definition.get("settings_group_validation") or []
         return found
 
+    def files(self) -> dict[str, str]:
+        """Return the settings that name a file which has to exist before they are of use, with their defaults.
+
+        Its annotations list them: ``annotations: bronze: files: [token_file]``.
+        """
+        annotations = self.definition.get("annotations") or {}
+        names = (annotations.get("bronze") or {}).get("files") or []
+        settings = self.definition.get("settings") or []
+        return {s["name"]: str(s.get("value") or "") for s in settings if s["name"] in names}
+
     def secrets(self) -> list[str]:
         """Return the variables of its credentials."""
         settings = self.definition.get("settings") or []

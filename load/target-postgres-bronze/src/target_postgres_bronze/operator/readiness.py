@@ -1,11 +1,12 @@
 """Whether a source is set up: its plugin definition names ways to do so, and the settings of one of them have values.
 
 Source: Meltano's documentation of plugin definitions, "settings_group_validation": sets of settings of which one must be complete.
-A plugin without it asks for nothing.
+A plugin without it asks for nothing. A setting that names a file, such as that of a log-in, only counts if the file exists.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -14,7 +15,6 @@ from target_postgres_bronze.operator import meltano
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from target_postgres_bronze.operator.plugins import Plugin
 
@@ -29,11 +29,29 @@ def lacking(root: Path, plugin: Plugin, variables: Mapping[str, str]) -> str:
     """
     ways = plugin.ways()
     set_ = {name for way in ways for name in way if any(map(variables.get, plugin.variables(name)))}
-    set_ |= {name for name, value in _configured(root, plugin, variables).items() if value not in (None, "")}
+    configured = _configured(root, plugin, variables)
+    set_ |= {name for name, value in configured.items() if value not in (None, "")}
+    absent = _absent_files(root, plugin, {**configured, **_from_environment(plugin, variables)})
+    set_ = (set_ | plugin.files().keys()) - absent.keys()
     if not ways or any(set_.issuperset(way) for way in ways):
         return ""
-    missing = [" and ".join(plugin.variables(name)[0] for name in way if name not in set_) for way in ways]
-    return " or ".join(missing)
+    names = {name: plugin.variables(name)[0] for way in ways for name in way}
+    names |= {name: f"{names.get(name)} (there is no {path})" for name, path in absent.items()}
+    return " or ".join(" and ".join(names[name] for name in way if name not in set_) for way in ways)
+
+
+def _from_environment(plugin: Plugin, variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings that name files, as the variables give them."""
+    found = {
+        name: [variables.get(variable) for variable in plugin.variables(name)] for name in plugin.files()
+    }
+    return {name: value for name, values in found.items() if (value := next(filter(None, values), None))}
+
+
+def _absent_files(root: Path, plugin: Plugin, configured: Mapping[str, Any]) -> dict[str, str]:
+    """Return the settings of *plugin* that name a file which does not exist, with that file."""
+    named = {name: str(configured.get(name) or default) for name, default in plugin.files().items()}
+    return {name: file for name, file in named.items() if not (root / Path(file).expanduser()).exists()}
 
 
 def surely_lacking(root: Path, plugin: Plugin, variables: Mapping[str, str]) -> str:
@@ -43,6 +61,7 @@ def surely_lacking(root: Path, plugin: Plugin, variables: Mapping[str, str]) -> 
         return ""
     config = meltano.config_of(root, plugin.name)
     known = {name for name, value in (config or {}).items() if value not in (None, "")}
+    known -= _absent_files(root, plugin, config or {}).keys()
     return "" if config is None or any(known.issuperset(way) for way in plugin.ways()) else said
 
 

@@ -176,7 +176,7 @@ def _plugins(root: Path) -> Iterator[Finding]:
         ):
             yield Finding(Verdict.WRONG, f"{plugin.name} is not installed", "Run ./bronze setup.")
         elif plugin.kind == "extractors":
-            yield _credentials(plugin, _missing(root, plugin, variables))
+            yield _credentials(plugin, _missing(root, plugin, variables), variables)
         else:
             yield Finding(Verdict.FINE, f"{plugin.name} is installed")
         yield from _api(plugin.name, plugin.api(), datetime.now(UTC).date())
@@ -204,14 +204,15 @@ def _missing(root: Path, plugin: plugins.Plugin, variables: Mapping[str, str]) -
     return " and ".join(name for name in plugin.secrets() if not variables.get(name))
 
 
-def _credentials(plugin: plugins.Plugin, missing: str) -> Finding:
+def _credentials(plugin: plugins.Plugin, missing: str, variables: Mapping[str, str]) -> Finding:
     if missing:
         said = f"{plugin.name} is installed; {missing} is not set"
         return Finding(
             Verdict.OPEN, said, f"To use it, set it in .env (see extract/{plugin.name}/README.md)."
         )
+    has_credentials = any(variables.get(name) for name in plugin.secrets())
     return Finding(
-        Verdict.FINE, f"{plugin.name} is installed" + (", credentials are set" if plugin.secrets() else "")
+        Verdict.FINE, f"{plugin.name} is installed" + (", credentials are set" if has_credentials else "")
     )
 
 
