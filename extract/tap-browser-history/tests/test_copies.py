@@ -16,7 +16,7 @@ import pytest
 import yaml
 from browsers import JUNE, QUTEBROWSER, Chromium, Database
 
-from tap_browser_history import snapshot
+from tap_kit import sqlite
 
 if TYPE_CHECKING:
     from conftest import Run, Runner
@@ -205,21 +205,21 @@ def test_a_database_that_is_damaged_or_none_costs_itself_alone(run: Runner, tmp_
     ]
     damaged, encrypted, other = outcome.gaps
     assert damaged.startswith("b/History is damaged")
-    assert encrypted.startswith("c/History is no SQLite database, or encrypted")
+    assert encrypted.startswith("c/History is not an SQLite database, or it is encrypted")
     assert other.startswith("d/History is a database, but of no browser known here")
 
 
 def test_a_database_that_is_written_while_it_is_read_is_tried_again(
     run: Runner, laptop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    really = snapshot._described
+    really = sqlite._described
     with monkeypatch.context() as patched:
-        patched.setattr(snapshot, "_described", lambda name, copy: ("0" * 64, really(name, copy)[1]))
+        patched.setattr(sqlite, "_described", lambda name, copy: ("0" * 64, really(name, copy)[1]))
         first = run(path=str(laptop))
     second = run(path=str(laptop), state=first.state)
 
     assert statuses(first)["History"] == "locked"
-    assert "Default/History changes while it is read. Close the browser" in first.gaps[0]
+    assert "Default/History changes while it is read. Close the program" in first.gaps[0]
     assert len(second.records("chromium_visits")) == 1
 
 

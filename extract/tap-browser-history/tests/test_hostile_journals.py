@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from browsers import Chromium
 
-from tap_browser_history import snapshot
+from tap_kit import sqlite as snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -154,7 +154,7 @@ def test_two_copies_of_one_profile_are_one_history(run: Runner, chrome: Chromium
 
 @pytest.mark.parametrize("taken", [0, 1, 499, 500, 501, 1200, 1499])
 def test_a_block_counts_as_sent_once_all_its_rows_were_taken(taken: int) -> None:
-    rows = [(number, str(number).encode(), number) for number in range(1, 1500)]
+    rows = [(number, 10, str(number).encode(), number) for number in range(1, 1500)]
     state: dict[str, str] = {}
     broken_off = changed(rows, state)
     seen = [next(broken_off) for _ in range(taken)]
@@ -162,5 +162,5 @@ def test_a_block_counts_as_sent_once_all_its_rows_were_taken(taken: int) -> None
 
     seen += changed(rows, state)
 
-    assert sorted(set(seen)) == [number for number, _, _ in rows]
+    assert sorted(set(seen)) == [number for number, *_ in rows]
     assert len(seen) - len(set(seen)) <= 500

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from browsers import JUNE, Chromium, Firefox
 
-from tap_browser_history import snapshot
-from tap_browser_history.scratch import Scratch, remove_leftovers
+from tap_kit import sqlite
+from tap_kit.scratch import Scratch, remove_leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -134,7 +134,7 @@ def test_what_is_half_written_beside_a_rollback_journal_does_not_come(
 def test_copies_of_a_database_that_is_written_hold_whole_transactions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
 ) -> None:
-    monkeypatch.setattr(snapshot, "PAUSE", 0.01)
+    monkeypatch.setattr(sqlite, "PAUSE", 0.01)
     live = tmp_path / "History"
     counts: list[int] = []
     command = [sys.executable, "-c", BUSY_BROWSER, str(live), mode]
@@ -153,9 +153,9 @@ def counted(live: Path, folder: Path) -> list[int]:
     """Take a copy and count its rows, which have to be as many as it says; nothing if it is too busy."""
     folder.mkdir(exist_ok=True)
     try:
-        with closing(snapshot.take(live, folder).connect()) as copy:
+        with closing(sqlite.take(live, folder).connect()) as copy:
             ((said,), (found,)) = copy.execute("SELECT n FROM total UNION ALL SELECT count(*) FROM rows")
-    except snapshot.SnapshotError:
+    except sqlite.SnapshotError:
         return []
     assert said == found
     return [found]
@@ -168,11 +168,11 @@ def test_a_copy_during_which_the_browser_wrote_is_made_again(
     busy = writes_of_a_browser(chrome, monkeypatch, times=2)
     pauses: list[float] = []
 
-    taken = snapshot.take(chrome.path, busy, sleep=pauses.append)
+    taken = sqlite.take(chrome.path, busy, sleep=pauses.append)
 
     with closing(taken.connect()) as copy:
         assert copy.execute("SELECT count(*) FROM urls").fetchone() == (2,)
-    assert pauses == [snapshot.PAUSE] * 2
+    assert pauses == [sqlite.PAUSE] * 2
 
 
 def test_a_database_that_never_holds_still_is_one_sentence(
@@ -180,7 +180,7 @@ def test_a_database_that_never_holds_still_is_one_sentence(
 ) -> None:
     busy, calm = (Chromium(tmp_path / name / "History") for name in ("busy", "calm"))
     calm.visit(calm.url())
-    monkeypatch.setattr(snapshot, "PAUSE", 0.0)
+    monkeypatch.setattr(sqlite, "PAUSE", 0.0)
     writes_of_a_browser(busy, monkeypatch, times=1000)
 
     outcome = run({"path": str(busy.path), "label": "busy"}, {"path": str(calm.path), "label": "calm"})
@@ -201,7 +201,7 @@ def writes_of_a_browser(chrome: Chromium, monkeypatch: pytest.MonkeyPatch, *, ti
             left[0] -= 1
             chrome.url()
 
-    monkeypatch.setattr("tap_browser_history.snapshot.shutil.copyfile", copy_and_write)
+    monkeypatch.setattr("tap_kit.sqlite.shutil.copyfile", copy_and_write)
     folder = chrome.path.parent.parent / "copies"
     folder.mkdir(exist_ok=True)
     return folder
@@ -210,7 +210,7 @@ def writes_of_a_browser(chrome: Chromium, monkeypatch: pytest.MonkeyPatch, *, ti
 def test_a_damaged_database_is_one_sentence(
     run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(snapshot, "PAUSE", 0.0)
+    monkeypatch.setattr(sqlite, "PAUSE", 0.0)
     chrome = Chromium(tmp_path / "History")
     chrome.do(MANY_VISITS)
     content = bytearray(chrome.path.read_bytes())
@@ -226,8 +226,8 @@ def test_a_damaged_database_is_one_sentence(
     ("content", "said"),
     [
         (b"", "is empty"),
-        (b"no database, " * 100, "is no SQLite database"),
-        (b"SQLite", "is no SQLite database"),
+        (b"no database, " * 100, "is not an SQLite database"),
+        (b"SQLite", "is not an SQLite database"),
     ],
     ids=["zero bytes", "text", "six bytes"],
 )
@@ -267,7 +267,7 @@ def test_a_file_that_cannot_be_copied_is_one_sentence(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(snapshot, "_copy", fail)
+    monkeypatch.setattr(sqlite, "_copy", fail)
 
     (sentence,) = run(chrome.path).gaps
 
@@ -275,7 +275,7 @@ def test_a_file_that_cannot_be_copied_is_one_sentence(
 
 
 def test_copies_are_closed_to_others_and_removed(run: Runner, tmp_path: Path) -> None:
-    scratch = Scratch(tmp_path / "scratch")
+    scratch = Scratch(tmp_path / "scratch", "tap-browser-history")
     copies = scratch.new_folder()
     assert copies.parent.stat().st_mode & 0o777 == 0o700
     scratch.remove()
@@ -298,6 +298,6 @@ def test_copies_of_a_killed_run_are_removed_by_the_next(tmp_path: Path) -> None:
     for folder in (of_dead, of_living, other):
         folder.mkdir(parents=True)
 
-    remove_leftovers(tmp_path / "scratch")
+    remove_leftovers(tmp_path / "scratch", "tap-browser-history")
 
     assert sorted((tmp_path / "scratch").iterdir()) == sorted([of_living, other])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,18 +12,18 @@ from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_LOG
 from typing_extensions import override
 
 from tap_browser_history.blocks import Names, changed
-from tap_browser_history.database import Part, read, repeated
 from tap_kit import Raw
 from tap_kit.export import ExportStream, Found
 from tap_kit.jsontext import dumps
+from tap_kit.sqlite_rows import Part, is_compared, read, repeated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-    from tap_browser_history.database import Row
     from tap_browser_history.library import Book
     from tap_browser_history.tap import TapBrowserHistory
+    from tap_kit.sqlite_rows import Row
 
 
 @dataclass
@@ -117,8 +116,7 @@ class HistoryStream(ExportStream):
 
     def rows(self, book: Book) -> Iterator[Row]:
         """Read all rows of a profile."""
-        with closing(book.snapshot.connect()) as connection:
-            yield from read(connection, self.parts)
+        yield from read(book.snapshot, self.parts)
 
     def origin(self, book: Book) -> dict[str, Any]:
         """Say where the rows of a profile come from."""
@@ -131,25 +129,28 @@ class HistoryStream(ExportStream):
         """
         return [_value(record, steps) or None for steps in self._identity]
 
-    def _named(self, rows: Iterable[Row], several: AbstractSet[Any]) -> Iterator[tuple[str, Row]]:
+    def _named(self, rows: Iterable[Row], several: AbstractSet[Any] | None) -> Iterator[tuple[str, Row]]:
         """Give each row with its name; *several* are the values of the telling column that more than one row has."""
         names = Names()
         unseen = set(self._columns)
         for row in rows:
+            if row.problem:
+                yield names.of(["too large", row.number]), row
+                continue
             if unseen:
                 self._tell_new_columns(row.record, unseen)
             value = _value(row.record, self._telling)
-            alone = isinstance(value, int | float | str) and bool(value) and value not in several
+            alone = several is not None and is_compared(value) and value not in several
             yield names.of(self.name_of(row.record), alone=alone), row
 
     def _significant_rows(
-        self, rows: Iterable[Row], several: AbstractSet[Any], span: Span
-    ) -> Iterator[tuple[int, bytes, tuple[str, Row]]]:
-        """Give each row's number, what counts of it, and its name and record; widen *span* by its moment."""
+        self, rows: Iterable[Row], several: AbstractSet[Any] | None, span: Span
+    ) -> Iterator[tuple[int, int, bytes, tuple[str, Row]]]:
+        """Give each row's number and size, what counts of it, and its name and record; widen *span* by its moment."""
         for name, row in self._named(rows, several):
             if self.forgets:
                 span.take(self._moment(row))
-            yield row.number, name.encode() + dumps(self._significant(row.record)), (name, row)
+            yield row.number, row.size, name.encode() + dumps(self._significant(row.record)), (name, row)
 
     def _tell_new_columns(self, record: Mapping[str, Any], unseen: set[str]) -> None:
         """Say aloud which columns the schema does not describe; all rows of a part have the same, so each is looked at once."""
@@ -173,18 +174,19 @@ class HistoryStream(ExportStream):
         moment = [pointer for pointer in own if self.clock and pointer == self.clock[0]]
         return _steps([*own, *moment][-1]) if own else ()
 
-    def _repeated(self, book: Book) -> frozenset[Any]:
-        """Give the values of the telling column that several rows have; only those rows can be equal ones."""
+    def _repeated(self, book: Book) -> frozenset[Any] | None:
+        """Give the values of the telling column that several rows have (None: any may); only those rows can be equal ones."""
         if not self._telling:
             return frozenset()
-        with closing(book.snapshot.connect()) as connection:
-            return repeated(connection, self.parts[0].table, self._telling[-1])
+        return repeated(book.snapshot, self.parts[0].table, self._telling[-1])
 
     def _moment(self, row: Row) -> Any:
         return _value(row.record, self._clock) if self.clock else None
 
     def _provenance(self, name: str, row: Row) -> dict[str, Any]:
         provenance: dict[str, Any] = {"raw_id": name, "row": row.number}
+        if row.problem:
+            return {**provenance, "dead_letter": row.problem}
         if row.base64:
             provenance["base64"] = row.base64
         if self.clock and (moment := self.clock[1](self._moment(row))):

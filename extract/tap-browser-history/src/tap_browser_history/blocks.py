@@ -21,26 +21,40 @@ if TYPE_CHECKING:
 ROWS = 500
 """Row numbers in a block: little is repeated, and 100,000 visits make 200 hashes."""
 
+_MOST_BYTES = 32 << 20
+"""Of the rows of a block that wait in memory."""
+
 _DIGITS = 16
 """Of a block's hash in the state: 64 bits, compared only with the hash before."""
 
 T = TypeVar("T")
 
 
-def changed(rows: Iterable[tuple[int, bytes, T]], state: dict[str, str]) -> Iterator[T]:
-    """Give the rows of blocks that differ from *state*, and bring *state* up to date block by block.
+def changed(rows: Iterable[tuple[int, int, bytes, T]], state: dict[str, str]) -> Iterator[T]:
+    """Yield the rows of blocks that differ from *state*, and bring *state* up to date block by block.
+
+    A block has to be read to its end before that is known. One that is too large to wait in memory is always sent.
 
     Args:
-        rows: Number, what counts of the row, and the row; in the order of the numbers.
+        rows: Number, size in bytes, what counts of the row, and the row; in the order of the numbers.
         state: Hashes by block, changed in place: a block when its rows were taken, absent ones at the end.
     """
     present = set()
     for block, group in groupby(rows, key=lambda row: str(row[0] // ROWS)):
-        members = list(group)
-        digest = hashlib.sha256(b"\n".join(content for _, content, _ in members)).hexdigest()[:_DIGITS]
+        hashing = hashlib.sha256()
+        waiting: list[T] = []
+        size = 0
+        for index, (_, own, content, row) in enumerate(group):
+            hashing.update(b"\n" + content if index else content)
+            waiting.append(row)
+            size += own
+            if size > _MOST_BYTES:
+                yield from waiting
+                waiting.clear()
+        digest = hashing.hexdigest()[:_DIGITS]
         present.add(block)
         if state.get(block) != digest:
-            yield from (row for _, _, row in members)
+            yield from waiting
             state[block] = digest
     for block in state.keys() - present:
         del state[block]

@@ -18,9 +18,9 @@ from typing_extensions import override
 from tap_browser_history.base import HistoryStream
 from tap_browser_history.clocks import since_1601
 from tap_browser_history.columns import part, schema
-from tap_browser_history.database import Row
 from tap_kit.export import Found
 from tap_kit.jsontext import loads
+from tap_kit.sqlite_rows import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,7 +9,7 @@ from __future__ import annotations
 from tap_browser_history.base import HistoryStream
 from tap_browser_history.clocks import since_1601
 from tap_browser_history.columns import blobs, integers, part, reals, schema, texts
-from tap_browser_history.database import Part
+from tap_kit.sqlite_rows import Part
 
 _SINCE_1601 = "Microseconds since 1601-01-01 UTC."
 

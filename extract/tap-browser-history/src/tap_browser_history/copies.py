@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from tap_browser_history.bookmarks import FileBookmarks
 from tap_browser_history.library import NoHistoryError, open_book
 from tap_browser_history.profiles import DATABASES, Profile
-from tap_browser_history.snapshot import SnapshotError, take_member
 from tap_kit.export import LeftOutError, MemberError, Rule
+from tap_kit.sqlite import SnapshotError, take_member
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

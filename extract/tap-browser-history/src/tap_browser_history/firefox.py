@@ -9,7 +9,7 @@ from __future__ import annotations
 from tap_browser_history.base import HistoryStream
 from tap_browser_history.clocks import since_1970
 from tap_browser_history.columns import integers, part, schema, texts
-from tap_browser_history.database import Part
+from tap_kit.sqlite_rows import Part
 
 _MICROSECONDS = "Microseconds since 1970-01-01 UTC (milliseconds on Android)."
 _MILLISECONDS = "Milliseconds since 1970-01-01 UTC."

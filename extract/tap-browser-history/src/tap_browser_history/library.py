@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from tap_browser_history.database import tables
-from tap_browser_history.snapshot import Snapshot, SnapshotError, take
+from tap_kit.sqlite import Snapshot, SnapshotError, tables, take
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Sequence
 
     from tap_browser_history.profiles import Profile
-    from tap_browser_history.scratch import Scratch
+    from tap_kit.scratch import Scratch
 
 KINDS = {
     "chromium": {"urls", "visits", "keyword_search_terms"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tap_browser_history.base import HistoryStream
 from tap_browser_history.clocks import seconds_since_1970
 from tap_browser_history.columns import integers, schema, texts
-from tap_browser_history.database import Part
+from tap_kit.sqlite_rows import Part
 
 
 class QutebrowserHistory(HistoryStream):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from tap_browser_history.base import HistoryStream
 from tap_browser_history.clocks import since_2001
 from tap_browser_history.columns import blobs, integers, part, reals, schema, texts
-from tap_browser_history.database import Part
+from tap_kit.sqlite_rows import Part
 
 _SINCE_2001 = "Seconds since 2001-01-01 UTC."
 

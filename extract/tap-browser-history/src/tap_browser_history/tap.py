@@ -17,9 +17,9 @@ from tap_browser_history.base import HistoryStream
 from tap_browser_history.copies import Copies
 from tap_browser_history.library import Library
 from tap_browser_history.profiles import Profile, profiles_of_machine, profiles_of_settings
-from tap_browser_history.scratch import Scratch
 from tap_kit import TapError
 from tap_kit.export import ExportStream, ExportTap, Files
+from tap_kit.scratch import Scratch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,9 +113,11 @@ class TapBrowserHistory(ExportTap):
         """The folder for private copies."""
         named = self.config.get("scratch_dir")
         if named:
-            return Scratch(self._project / Path(named).expanduser())
+            return Scratch(self._project / Path(named).expanduser(), self.name)
         inside = os.environ.get("MELTANO_PROJECT_ROOT")
-        return Scratch(self._project / "data" / "scratch" if inside else Path(tempfile.gettempdir()))
+        return Scratch(
+            self._project / "data" / "scratch" if inside else Path(tempfile.gettempdir()), self.name
+        )
 
     @cached_property
     def history_streams(self) -> list[HistoryStream]:

@@ -1,6 +1,6 @@
-"""The folder for private copies: closed to others, emptied at the end, and after a crash by the next run.
+"""A folder for private copies: closed to others, removed at the end of the run, or after a crash by the next run.
 
-The copies hold somebody's whole history, so none may stay behind.
+The copies contain personal data, so none may stay behind.
 """
 
 from __future__ import annotations
@@ -18,23 +18,22 @@ import psutil
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PREFIX = "tap-browser-history-"
-
 
 class Scratch:
     """A private folder of this process, made when it is first needed."""
 
-    def __init__(self, base: Path) -> None:
-        """Remember where the folder is to be; *base* is made if need be."""
+    def __init__(self, base: Path, owner: str) -> None:
+        """Prepare a folder in *base*, which is created if needed, for the tap that is called *owner*."""
         self._base = base
+        self._owner = owner
         self._folder: Path | None = None
 
     def new_folder(self) -> Path:
         """Make an empty folder, with mode 0700."""
         if self._folder is None:
             self._base.mkdir(parents=True, exist_ok=True)
-            remove_leftovers(self._base)
-            self._folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=self._base))
+            remove_leftovers(self._base, self._owner)
+            self._folder = Path(tempfile.mkdtemp(prefix=f"{self._owner}-{os.getpid()}-", dir=self._base))
             atexit.register(self.remove)
         return Path(tempfile.mkdtemp(dir=self._folder))
 
@@ -55,9 +54,9 @@ class Scratch:
             atexit.unregister(self.remove)
 
 
-def remove_leftovers(base: Path) -> None:
-    """Remove the folders of processes that are no more."""
-    for folder in base.glob(f"{_PREFIX}*"):
-        owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
-        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+def remove_leftovers(base: Path, owner: str) -> None:
+    """Remove the folders of *owner*'s processes that have ended."""
+    for folder in base.glob(f"{owner}-*"):
+        process = folder.name.removeprefix(f"{owner}-").partition("-")[0]
+        if process.isdigit() and not psutil.pid_exists(int(process)):
             shutil.rmtree(folder, ignore_errors=True)
