@@ -210,3 +210,29 @@ def test_a_moment_that_is_none_is_kept_and_not_converted(run: Runner, chrome: Ch
 
     assert outcome.records("chromium_visits")[0]["visit"]["visit_time"] == time
     assert outcome.provenances("chromium_visits")[0].get("source_timestamp", "1600")[:4] == "1600"
+
+
+def test_downloads_before_chrome_26_are_in_seconds(run: Runner, tmp_path: Path) -> None:
+    chrome = Chromium(tmp_path / "History", 43)
+    chrome.do("DROP TABLE downloads")
+    chrome.do("DROP TABLE downloads_url_chains")
+    chrome.do(
+        "CREATE TABLE downloads (id INTEGER PRIMARY KEY, full_path LONGVARCHAR NOT NULL, url LONGVARCHAR NOT NULL, "
+        "start_time INTEGER NOT NULL, end_time INTEGER NOT NULL, state INTEGER NOT NULL)"
+    )
+    chrome.add(
+        "downloads",
+        full_path="/tmp/a.zip",
+        url="https://example.org/a.zip",
+        start_time=1372627565,
+        end_time=1372627567,
+        state=1,
+    )
+
+    outcome = run(chrome.path)
+
+    (record,) = outcome.records("chromium_downloads")
+    assert record["download"]["start_time"] == 1372627565
+    (told,) = outcome.provenances("chromium_downloads")
+    assert told["source_timestamp"] == "2013-06-30T21:26:05+00:00"
+    assert "not described yet" not in outcome.log

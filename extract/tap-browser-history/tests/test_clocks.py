@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_browser_history.clocks import seconds_since_1970, since_1601, since_1970, since_2001
+from tap_browser_history.clocks import of_download, seconds_since_1970, since_1601, since_1970, since_2001
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,10 @@ NOON = "2026-06-04T12:00:00+00:00"
     [
         (since_1601, 13_425_048_000_000_000, NOON),
         (since_1601, "13425048000000001", "2026-06-04T12:00:00.000001+00:00"),
+        (of_download, 13_425_048_000_000_000, NOON),
+        (of_download, 1_372_627_565, "2013-06-30T21:26:05+00:00"),
+        (of_download, 0, None),
+        (of_download, None, None),
         (since_1970, 1_780_574_400_000_000, NOON),
         (since_1970, 1_780_574_400_000, NOON),
         (seconds_since_1970, 1_780_574_400, NOON),

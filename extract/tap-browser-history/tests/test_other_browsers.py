@@ -111,3 +111,79 @@ def test_old_firefox_for_android_has_two_units_in_one_file(run: Runner, tmp_path
     assert (record["visit"]["date"], record["history"]["date"]) == (MICROSECONDS, MICROSECONDS // 1000)
     (told,) = outcome.provenances("firefox_android_visits")
     assert told["source_timestamp"] == "2026-06-04T18:40:00.000001+00:00"
+
+
+def test_old_firefox_gives_notes_of_bookmarks_keywords_and_what_was_typed(
+    run: Runner, tmp_path: Path
+) -> None:
+    firefox = Firefox(tmp_path / "places.sqlite")
+    firefox.do("ALTER TABLE moz_bookmarks ADD COLUMN keyword_id INTEGER")
+    firefox.do(
+        "CREATE TABLE moz_items_annos (id INTEGER PRIMARY KEY, item_id INTEGER NOT NULL, anno_attribute_id INTEGER, "
+        "mime_type VARCHAR(32), content LONGVARCHAR, flags INTEGER, dateAdded INTEGER)"
+    )
+    firefox.do("CREATE TABLE moz_keywords (id INTEGER PRIMARY KEY AUTOINCREMENT, keyword TEXT UNIQUE)")
+    firefox.do(
+        "CREATE TABLE moz_inputhistory (place_id INTEGER NOT NULL, input LONGVARCHAR NOT NULL, use_count INTEGER, "
+        "PRIMARY KEY (place_id, input))"
+    )
+    place = firefox.place()
+    keyword = firefox.add("moz_keywords", keyword="ex")
+    bookmark = firefox.add(
+        "moz_bookmarks", type=1, fk=place, title="Mine", guid="b1", keyword_id=keyword, dateAdded=MICROSECONDS
+    )
+    attribute = firefox.add("moz_anno_attributes", name="bookmarkProperties/description")
+    firefox.add(
+        "moz_items_annos",
+        item_id=bookmark,
+        anno_attribute_id=attribute,
+        content="What I think of it",
+        dateAdded=MICROSECONDS,
+    )
+    firefox.add("moz_inputhistory", place_id=place, input="exam", use_count=0.7)
+
+    outcome = run(firefox.path)
+
+    assert outcome.gaps == []
+    (note,) = outcome.records("firefox_item_annotations")
+    assert note["annotation"]["content"] == "What I think of it"
+    assert (note["attribute"]["name"], note["bookmark"]["guid"]) == ("bookmarkProperties/description", "b1")
+    (told,) = outcome.provenances("firefox_item_annotations")
+    assert told["source_timestamp"] == "2026-06-04T18:40:00.000001+00:00"
+    (named,) = outcome.records("firefox_keywords")
+    assert named["keyword"] == {"id": 1, "keyword": "ex"}
+    assert "place" not in named
+    assert [found["guid"] for found in named["bookmarks"]] == ["b1"]
+    (typed,) = outcome.records("firefox_input_history")
+    assert (typed["input"], typed["place"]["url"]) == (
+        {"place_id": 1, "input": "exam", "use_count": 0.7},
+        "https://example.org/",
+    )
+
+
+def test_a_keyword_names_its_page_since_firefox_39(run: Runner, tmp_path: Path) -> None:
+    firefox = Firefox(tmp_path / "places.sqlite")
+    firefox.do(
+        "CREATE TABLE moz_keywords (id INTEGER PRIMARY KEY, keyword TEXT UNIQUE, place_id INTEGER, post_data TEXT)"
+    )
+    firefox.add("moz_keywords", keyword="ex", place_id=firefox.place(), post_data="q=%s")
+
+    outcome = run(firefox.path)
+
+    (named,) = outcome.records("firefox_keywords")
+    assert (named["keyword"]["post_data"], named["place"]["url"]) == ("q=%s", "https://example.org/")
+    assert "bookmarks" not in named
+
+
+def test_a_page_of_firefox_3_has_no_guid_and_is_valid(run: Runner, tmp_path: Path) -> None:
+    firefox = Firefox(tmp_path / "places.sqlite")
+    firefox.do("ALTER TABLE moz_places DROP COLUMN guid")
+    firefox.add("moz_places", url="https://example.org/")
+
+    outcome = run(firefox.path)
+
+    (record,) = outcome.records("firefox_places")
+    (schema,) = [
+        m["schema"] for m in outcome.messages if m["type"] == "SCHEMA" and m["stream"] == "firefox_places"
+    ]
+    assert set(schema["required"]) <= record.keys()

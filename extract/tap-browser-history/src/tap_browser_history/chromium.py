@@ -1,17 +1,19 @@
 """Chrome, Chromium, Edge, Brave, Vivaldi, Arc, Opera: the database ``History`` and the file ``Bookmarks``.
 
-Source: the table definitions of Chromium (layouts 43 to 70). Visits are forgotten after 90 days, so a visit that is
+Source: the table definitions of Chromium (layouts 43 to 70; downloads before Chrome 26 are of an older one). Visits are forgotten after 90 days, so a visit that is
 absent says nothing. Row numbers begin anew after the history was cleared (layout 43).
 """
 
 from __future__ import annotations
 
 from tap_browser_history.base import HistoryStream
-from tap_browser_history.clocks import since_1601
+from tap_browser_history.clocks import of_download, since_1601
 from tap_browser_history.columns import blobs, integers, part, reals, schema, texts
 from tap_kit.sqlite_rows import Part
 
 _SINCE_1601 = "Microseconds since 1601-01-01 UTC."
+
+_OF_DOWNLOAD = f"{_SINCE_1601} Before Chrome 26: seconds since 1970-01-01 UTC."
 
 _URL = integers(
     "id",
@@ -91,12 +93,14 @@ _DOWNLOAD = (
         "interrupt_reason",
         "opened",
         "transient",
-        start_time=_SINCE_1601,
-        end_time=_SINCE_1601,
+        start_time=_OF_DOWNLOAD,
+        end_time=_OF_DOWNLOAD,
         last_access_time=_SINCE_1601,
     )
     | texts(
         "guid",
+        "full_path",
+        "url",
         "current_path",
         "target_path",
         "referrer",
@@ -232,7 +236,7 @@ class ChromiumDownloads(HistoryStream):
         Part("url_chain", "downloads_url_chains", '"id" = :main', many=True),
     )
     identity = ("/download/guid", "/download/start_time")
-    clock = ("/download/start_time", since_1601)
+    clock = ("/download/start_time", of_download)
     volatile = (
         "/download/id",
         "/download/opened",

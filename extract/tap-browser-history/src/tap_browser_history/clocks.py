@@ -13,6 +13,9 @@ _EPOCH_1601 = datetime(1601, 1, 1, tzinfo=UTC)
 _EPOCH_1970 = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_2001 = datetime(2001, 1, 1, tzinfo=UTC)
 
+_SMALLEST_SINCE_1601 = 10**12
+"""Below it (the year 33658 in Unix seconds, 12 days after 1601 began in µs) the moment of a download is in Unix seconds."""
+
 _SMALLEST_MICROSECONDS = 3 * 10**14
 """Below it (1979 in µs, the year 11476 in ms) a Firefox moment is in milliseconds, as Firefox for Android writes them."""
 
@@ -22,6 +25,12 @@ def since_1601(value: Any) -> str | None:
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value)
     return _moment(_EPOCH_1601, value, 1)
+
+
+def of_download(value: Any) -> str | None:
+    """Convert the moment of a Chromium download: Unix seconds before Chrome 26, else µs since 1601."""
+    is_seconds = isinstance(value, int) and 0 < value < _SMALLEST_SINCE_1601
+    return seconds_since_1970(value) if is_seconds else since_1601(value)
 
 
 def since_1970(value: Any) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tap_browser_history.base import HistoryStream
 from tap_browser_history.clocks import since_1970
-from tap_browser_history.columns import integers, part, schema, texts
+from tap_browser_history.columns import integers, part, reals, schema, texts
 from tap_kit.sqlite_rows import Part
 
 _MICROSECONDS = "Microseconds since 1970-01-01 UTC (milliseconds on Android)."
@@ -70,6 +70,28 @@ _OF_PLACE = (
 
 _PLACE_PART = part(_PLACE, "Row of moz_places that it names.")
 
+_BOOKMARK = integers(
+    "id",
+    "fk",
+    "parent",
+    "position",
+    "keyword_id",
+    "syncStatus",
+    "syncChangeCounter",
+    dateAdded=_MICROSECONDS,
+    lastModified=_MICROSECONDS,
+    type="1 bookmark, 2 folder, 3 separator.",
+) | texts("title", "guid", "folder_type")
+_ANNOTATION = integers(
+    "id",
+    "anno_attribute_id",
+    "flags",
+    "expiration",
+    "type",
+    dateAdded=_MICROSECONDS,
+    lastModified=_MICROSECONDS,
+) | texts("content", "mime_type")
+
 
 class FirefoxVisits(HistoryStream):
     """Visits with their page."""
@@ -125,7 +147,7 @@ class FirefoxPlaces(HistoryStream):
     identity = ("/guid", "/url")
     clock = ("/last_visit_date", since_1970)
     volatile = ("/id", *(f"/{name}" for name in _RANKING))
-    schema = schema(_PLACE, required=("guid",))
+    schema = schema(_PLACE, required=("url",))  # Firefox 3 has no guid
 
 
 class FirefoxMetadata(HistoryStream):
@@ -217,23 +239,11 @@ class FirefoxBookmarks(HistoryStream):
             )
         ),
     )
-    _bookmark = integers(
-        "id",
-        "fk",
-        "parent",
-        "position",
-        "keyword_id",
-        "syncStatus",
-        "syncChangeCounter",
-        dateAdded=_MICROSECONDS,
-        lastModified=_MICROSECONDS,
-        type="1 bookmark, 2 folder, 3 separator.",
-    ) | texts("title", "guid", "folder_type")
     schema = schema(
         {
-            "bookmark": part(_bookmark, "Row of moz_bookmarks."),
+            "bookmark": part(_BOOKMARK, "Row of moz_bookmarks."),
             "place": _PLACE_PART,
-            "folder": part(_bookmark, "Row of moz_bookmarks of the folder that it is in."),
+            "folder": part(_BOOKMARK, "Row of moz_bookmarks of the folder that it is in."),
         },
         required=("bookmark",),
     )
@@ -262,24 +272,121 @@ class FirefoxAnnotations(HistoryStream):
     )
     schema = schema(
         {
-            "annotation": part(
-                integers(
-                    "id",
-                    "place_id",
-                    "anno_attribute_id",
-                    "flags",
-                    "expiration",
-                    "type",
-                    dateAdded=_MICROSECONDS,
-                    lastModified=_MICROSECONDS,
-                )
-                | texts("content"),
-                "Row of moz_annos.",
-            ),
+            "annotation": part(_ANNOTATION | integers("place_id"), "Row of moz_annos."),
             "attribute": part(integers("id") | texts("name"), "Row of moz_anno_attributes that it names."),
             "place": _PLACE_PART,
         },
         required=("annotation",),
+    )
+
+
+_OF_BOOKMARK = (
+    "id",
+    "fk",
+    "parent",
+    "position",
+    "keyword_id",
+    "lastModified",
+    "syncStatus",
+    "syncChangeCounter",
+)
+"""What changes of a bookmark without its notes having changed; it is in ``firefox_bookmarks``."""
+
+
+class FirefoxItemAnnotations(HistoryStream):
+    """Notes on bookmarks and folders, such as descriptions (Firefox up to 61, Waterfox Classic, Pale Moon)."""
+
+    name = "firefox_item_annotations"
+    kind = "firefox"
+    primary_keys = ("annotation",)
+    parts = (
+        Part("annotation", "moz_items_annos"),
+        Part("attribute", "moz_anno_attributes", '"attribute"."id" = "annotation"."anno_attribute_id"'),
+        Part("bookmark", "moz_bookmarks", '"bookmark"."id" = "annotation"."item_id"'),
+    )
+    identity = ("/bookmark/guid", "/attribute/name", "/annotation/dateAdded")
+    clock = ("/annotation/dateAdded", since_1970)
+    volatile = (
+        "/annotation/id",
+        "/annotation/item_id",
+        "/annotation/anno_attribute_id",
+        "/attribute/id",
+        *(f"/bookmark/{name}" for name in (*_OF_BOOKMARK, "title")),
+    )
+    schema = schema(
+        {
+            "annotation": part(_ANNOTATION | integers("item_id"), "Row of moz_items_annos."),
+            "attribute": part(integers("id") | texts("name"), "Row of moz_anno_attributes that it names."),
+            "bookmark": part(_BOOKMARK, "Row of moz_bookmarks that it names."),
+        },
+        required=("annotation",),
+    )
+
+
+class FirefoxKeywords(HistoryStream):
+    """Keywords that open a bookmark from the address bar; before Firefox 39 the bookmark names its keyword (``keyword_id``)."""
+
+    name = "firefox_keywords"
+    kind = "firefox"
+    primary_keys = ("keyword",)
+    parts = (
+        Part("keyword", "moz_keywords"),
+        Part(
+            "place",
+            "moz_places",
+            '"place"."id" = "keyword"."place_id"',
+            needs=("moz_keywords", "place_id"),
+        ),
+        Part(
+            "bookmarks",
+            "moz_bookmarks",
+            '"keyword_id" = :main',
+            many=True,
+            needs=("moz_bookmarks", "keyword_id"),
+        ),
+    )
+    identity = ("/place/url", "/keyword/keyword")
+    volatile = (
+        "/keyword/id",
+        "/keyword/place_id",
+        *_OF_PLACE,
+        *(f"/bookmarks/*/{name}" for name in (*_OF_BOOKMARK, "title")),
+    )
+    schema = schema(
+        {
+            "keyword": part(
+                integers("id", "place_id") | texts("keyword", "post_data"), "Row of moz_keywords."
+            ),
+            "place": _PLACE_PART,
+            "bookmarks": {
+                "type": ["array", "null"],
+                "items": part(_BOOKMARK, "Row of moz_bookmarks that names the keyword, before Firefox 39."),
+            },
+        },
+        required=("keyword",),
+    )
+
+
+class FirefoxInputHistory(HistoryStream):
+    """What was typed into the address bar before a page was chosen; how often fades with time, without a new version."""
+
+    name = "firefox_input_history"
+    kind = "firefox"
+    primary_keys = ("input",)
+    parts = (
+        Part("input", "moz_inputhistory"),
+        Part("place", "moz_places", '"place"."id" = "input"."place_id"'),
+    )
+    identity = ("/place/url", "/input/input")
+    volatile = ("/input/place_id", "/input/use_count", *_OF_PLACE)
+    schema = schema(
+        {
+            "input": part(
+                integers("place_id") | reals("use_count") | texts("input"), "Row of moz_inputhistory."
+            ),
+            "place": _PLACE_PART,
+        },
+        required=("input",),
     )
 
 

@@ -70,6 +70,7 @@ _CHROMIUM_WINDOWS = {
     "edge-dev": "local:Microsoft/Edge Dev/User Data",
     "brave": "local:BraveSoftware/Brave-Browser/User Data",
     "vivaldi": "local:Vivaldi/User Data",
+    "arc": "local:Packages/TheBrowserCompany.Arc_ttt1ap7aakyb4/LocalCache/Local/Arc/User Data",
     "opera": "roaming:Opera Software/Opera Stable",
 }
 _FIREFOX_LINUX = {
@@ -80,7 +81,13 @@ _FIREFOX_LINUX = {
     "firefox-snap": "home:snap/firefox/common/.mozilla/firefox",
     "librewolf": "home:.librewolf",
     "librewolf-flatpak": "home:.var/app/io.gitlab.librewolf-community/.librewolf",
+    "librewolf-xdg": "config:librewolf/librewolf",
     "waterfox": "home:.waterfox",
+    "waterfox-flatpak": "home:.var/app/net.waterfox.waterfox/.waterfox",
+    "palemoon": "home:.moonchild productions/pale moon",
+    "zen": "home:.zen",
+    "zen-xdg": "config:zen",
+    "zen-flatpak": "home:.var/app/app.zen_browser.zen/.zen",
     "floorp": "home:.floorp",
     "floorp-flatpak": "home:.var/app/one.ablaze.floorp/.floorp",
 }
@@ -95,6 +102,7 @@ _FIREFOX_WINDOWS = {
     "firefox": "roaming:Mozilla/Firefox",
     "librewolf": "roaming:librewolf",
     "waterfox": "roaming:Waterfox",
+    "palemoon": "roaming:Moonchild Productions/Pale Moon",
     "floorp": "roaming:Floorp",
     "zen": "roaming:zen",
 }

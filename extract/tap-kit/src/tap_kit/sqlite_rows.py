@@ -45,6 +45,9 @@ class Part:
     many: bool = False
     """The member is a list of all rows that *on* finds, in their order."""
 
+    needs: tuple[str, str] | None = None
+    """Table and column that *on* names and that older layouts lack; the member is absent there."""
+
 
 @dataclass
 class Row:
@@ -77,7 +80,12 @@ def read(snapshot: Snapshot, parts: Sequence[Part]) -> Iterator[Row]:
         present = tables(connection)
         if parts[0].table not in present:
             return
-        usable = [part for part in parts if part.table in present]
+        usable = [
+            part
+            for part in parts
+            if part.table in present
+            and (part.needs is None or part.needs[1] in _columns(connection, part.needs[0]))
+        ]
         reader = _Reader(connection, snapshot.budget, usable, flat=len(parts) == 1)
         try:
             yield from reader.rows()
