@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from browsers import FIREFOX, Chromium, Database
 
+from tap_browser_history.places import folders
 from tap_browser_history.profiles import profiles_of_machine, profiles_of_settings
 from tap_kit import TapError
 
@@ -16,6 +17,153 @@ if TYPE_CHECKING:
 
 HOME = Path("/home/ada")
 
+PLACES = [
+    ("linux", ".config/google-chrome/Default/History", "chrome/Default"),
+    ("linux", ".config/google-chrome-beta/Default/History", "chrome-beta/Default"),
+    ("linux", ".config/google-chrome-unstable/Default/History", "chrome-dev/Default"),
+    ("linux", ".var/app/com.google.Chrome/config/google-chrome/Default/History", "chrome-flatpak/Default"),
+    ("linux", ".config/chromium/Default/History", "chromium/Default"),
+    ("linux", ".var/app/org.chromium.Chromium/config/chromium/Default/History", "chromium-flatpak/Default"),
+    ("linux", "snap/chromium/common/chromium/Default/History", "chromium-snap/Default"),
+    ("linux", ".config/microsoft-edge/Default/History", "edge/Default"),
+    ("linux", ".config/microsoft-edge-beta/Default/History", "edge-beta/Default"),
+    ("linux", ".config/microsoft-edge-dev/Default/History", "edge-dev/Default"),
+    ("linux", ".var/app/com.microsoft.Edge/config/microsoft-edge/Default/History", "edge-flatpak/Default"),
+    ("linux", ".config/BraveSoftware/Brave-Browser/Default/History", "brave/Default"),
+    ("linux", ".config/BraveSoftware/Brave-Browser-Beta/Default/History", "brave-beta/Default"),
+    ("linux", ".config/BraveSoftware/Brave-Browser-Nightly/Default/History", "brave-nightly/Default"),
+    (
+        "linux",
+        ".var/app/com.brave.Browser/config/BraveSoftware/Brave-Browser/Default/History",
+        "brave-flatpak/Default",
+    ),
+    ("linux", "snap/brave/current/.config/BraveSoftware/Brave-Browser/Default/History", "brave-snap/Default"),
+    ("linux", ".config/vivaldi/Default/History", "vivaldi/Default"),
+    ("linux", ".var/app/com.vivaldi.Vivaldi/config/vivaldi/Default/History", "vivaldi-flatpak/Default"),
+    (
+        "linux",
+        ".var/app/io.github.ungoogled_software.ungoogled_chromium/config/chromium/Default/History",
+        "ungoogled-flatpak/Default",
+    ),
+    ("linux", ".config/google-chrome/Profile 3/History", "chrome/Profile 3"),
+    ("linux", ".config/opera/History", "opera"),
+    ("linux", ".var/app/com.opera.Opera/config/opera/History", "opera-flatpak"),
+    ("linux", "snap/opera/common/.config/opera/History", "opera-snap"),
+    ("linux", ".mozilla/firefox/ab12.default/places.sqlite", "firefox/ab12.default"),
+    ("linux", ".config/mozilla/firefox/ab12.default/places.sqlite", "firefox-xdg/ab12.default"),
+    (
+        "linux",
+        ".var/app/org.mozilla.firefox/.mozilla/firefox/ab12.default/places.sqlite",
+        "firefox-flatpak/ab12.default",
+    ),
+    (
+        "linux",
+        ".var/app/org.mozilla.firefox/config/mozilla/firefox/ab12.default/places.sqlite",
+        "firefox-flatpak-xdg/ab12.default",
+    ),
+    ("linux", "snap/firefox/common/.mozilla/firefox/ab12.default/places.sqlite", "firefox-snap/ab12.default"),
+    ("linux", ".librewolf/ab12.default/places.sqlite", "librewolf/ab12.default"),
+    ("linux", ".config/librewolf/librewolf/ab12.default/places.sqlite", "librewolf-xdg/ab12.default"),
+    (
+        "linux",
+        ".var/app/io.gitlab.librewolf-community/.librewolf/ab12.default/places.sqlite",
+        "librewolf-flatpak/ab12.default",
+    ),
+    ("linux", ".waterfox/ab12.default/places.sqlite", "waterfox/ab12.default"),
+    (
+        "linux",
+        ".var/app/net.waterfox.waterfox/.waterfox/ab12.default/places.sqlite",
+        "waterfox-flatpak/ab12.default",
+    ),
+    ("linux", ".moonchild productions/pale moon/ab12.default/places.sqlite", "palemoon/ab12.default"),
+    ("linux", ".floorp/ab12.default/places.sqlite", "floorp/ab12.default"),
+    ("linux", ".var/app/one.ablaze.floorp/.floorp/ab12.default/places.sqlite", "floorp-flatpak/ab12.default"),
+    ("linux", ".zen/ab12.default/places.sqlite", "zen/ab12.default"),
+    ("linux", ".config/zen/ab12.default/places.sqlite", "zen-xdg/ab12.default"),
+    ("linux", ".var/app/app.zen_browser.zen/.zen/ab12.default/places.sqlite", "zen-flatpak/ab12.default"),
+    ("linux", ".local/share/qutebrowser/history.sqlite", "qutebrowser"),
+    ("darwin", "Library/Application Support/Google/Chrome/Default/History", "chrome/Default"),
+    ("darwin", "Library/Application Support/Google/Chrome Beta/Default/History", "chrome-beta/Default"),
+    ("darwin", "Library/Application Support/Google/Chrome Dev/Default/History", "chrome-dev/Default"),
+    ("darwin", "Library/Application Support/Google/Chrome Canary/Default/History", "chrome-canary/Default"),
+    ("darwin", "Library/Application Support/Chromium/Default/History", "chromium/Default"),
+    ("darwin", "Library/Application Support/Microsoft Edge/Default/History", "edge/Default"),
+    ("darwin", "Library/Application Support/Microsoft Edge Beta/Default/History", "edge-beta/Default"),
+    ("darwin", "Library/Application Support/Microsoft Edge Dev/Default/History", "edge-dev/Default"),
+    ("darwin", "Library/Application Support/BraveSoftware/Brave-Browser/Default/History", "brave/Default"),
+    (
+        "darwin",
+        "Library/Application Support/BraveSoftware/Brave-Browser-Beta/Default/History",
+        "brave-beta/Default",
+    ),
+    (
+        "darwin",
+        "Library/Application Support/BraveSoftware/Brave-Browser-Nightly/Default/History",
+        "brave-nightly/Default",
+    ),
+    ("darwin", "Library/Application Support/Vivaldi/Default/History", "vivaldi/Default"),
+    ("darwin", "Library/Application Support/Arc/User Data/Default/History", "arc/Default"),
+    ("darwin", "Library/Application Support/com.operasoftware.Opera/Default/History", "opera/Default"),
+    ("darwin", "Library/Application Support/com.operasoftware.Opera/History", "opera"),
+    (
+        "darwin",
+        "Library/Application Support/Firefox/Profiles/ab12.default/places.sqlite",
+        "firefox/ab12.default",
+    ),
+    (
+        "darwin",
+        "Library/Application Support/LibreWolf/Profiles/ab12.default/places.sqlite",
+        "librewolf/ab12.default",
+    ),
+    (
+        "darwin",
+        "Library/Application Support/Waterfox/Profiles/ab12.default/places.sqlite",
+        "waterfox/ab12.default",
+    ),
+    (
+        "darwin",
+        "Library/Application Support/Floorp/Profiles/ab12.default/places.sqlite",
+        "floorp/ab12.default",
+    ),
+    ("darwin", "Library/Application Support/zen/Profiles/ab12.default/places.sqlite", "zen/ab12.default"),
+    ("darwin", "Library/Application Support/qutebrowser/history.sqlite", "qutebrowser"),
+    ("darwin", "Library/Safari/History.db", "safari"),
+    (
+        "darwin",
+        "Library/Containers/com.apple.Safari/Data/Library/Safari/Profiles/0A1B/History.db",
+        "safari-profiles/0A1B",
+    ),
+    ("win32", "AppData/Local/Google/Chrome/User Data/Default/History", "chrome/Default"),
+    ("win32", "AppData/Local/Google/Chrome Beta/User Data/Default/History", "chrome-beta/Default"),
+    ("win32", "AppData/Local/Google/Chrome Dev/User Data/Default/History", "chrome-dev/Default"),
+    ("win32", "AppData/Local/Google/Chrome SxS/User Data/Default/History", "chrome-canary/Default"),
+    ("win32", "AppData/Local/Chromium/User Data/Default/History", "chromium/Default"),
+    ("win32", "AppData/Local/Microsoft/Edge/User Data/Default/History", "edge/Default"),
+    ("win32", "AppData/Local/Microsoft/Edge Beta/User Data/Default/History", "edge-beta/Default"),
+    ("win32", "AppData/Local/Microsoft/Edge Dev/User Data/Default/History", "edge-dev/Default"),
+    ("win32", "AppData/Local/BraveSoftware/Brave-Browser/User Data/Default/History", "brave/Default"),
+    ("win32", "AppData/Local/Vivaldi/User Data/Default/History", "vivaldi/Default"),
+    (
+        "win32",
+        "AppData/Local/Packages/TheBrowserCompany.Arc_ttt1ap7aakyb4/LocalCache/Local/Arc/User Data/Default/History",
+        "arc/Default",
+    ),
+    ("win32", "AppData/Roaming/Opera Software/Opera Stable/History", "opera"),
+    ("win32", "AppData/Roaming/Opera Software/Opera Stable/Default/History", "opera/Default"),
+    ("win32", "AppData/Roaming/Mozilla/Firefox/Profiles/ab12.default/places.sqlite", "firefox/ab12.default"),
+    ("win32", "AppData/Roaming/librewolf/Profiles/ab12.default/places.sqlite", "librewolf/ab12.default"),
+    ("win32", "AppData/Roaming/Waterfox/Profiles/ab12.default/places.sqlite", "waterfox/ab12.default"),
+    (
+        "win32",
+        "AppData/Roaming/Moonchild Productions/Pale Moon/Profiles/ab12.default/places.sqlite",
+        "palemoon/ab12.default",
+    ),
+    ("win32", "AppData/Roaming/Floorp/Profiles/ab12.default/places.sqlite", "floorp/ab12.default"),
+    ("win32", "AppData/Roaming/zen/Profiles/ab12.default/places.sqlite", "zen/ab12.default"),
+    ("win32", "AppData/Roaming/qutebrowser/data/history.sqlite", "qutebrowser"),
+]
+"""Where browsers keep their history: system, path in the home folder, label."""
+
 
 def put(home: Path, *paths: str) -> None:
     for path in paths:
@@ -23,46 +171,7 @@ def put(home: Path, *paths: str) -> None:
         (home / path).touch()
 
 
-@pytest.mark.parametrize(
-    ("platform", "path", "label"),
-    [
-        ("linux", ".config/google-chrome/Default/History", "chrome/Default"),
-        ("linux", ".config/google-chrome/Profile 3/History", "chrome/Profile 3"),
-        (
-            "linux",
-            ".var/app/com.google.Chrome/config/google-chrome/Default/History",
-            "chrome-flatpak/Default",
-        ),
-        ("linux", "snap/chromium/common/chromium/Default/History", "chromium-snap/Default"),
-        ("linux", ".config/BraveSoftware/Brave-Browser/Default/History", "brave/Default"),
-        ("linux", ".config/opera/History", "opera"),
-        ("linux", ".mozilla/firefox/ab12.default-release/places.sqlite", "firefox/ab12.default-release"),
-        (
-            "linux",
-            "snap/firefox/common/.mozilla/firefox/ab12.default/places.sqlite",
-            "firefox-snap/ab12.default",
-        ),
-        ("linux", ".librewolf/x.default/places.sqlite", "librewolf/x.default"),
-        ("linux", ".local/share/qutebrowser/history.sqlite", "qutebrowser"),
-        ("darwin", "Library/Application Support/Google/Chrome/Default/History", "chrome/Default"),
-        ("darwin", "Library/Application Support/Arc/User Data/Default/History", "arc/Default"),
-        (
-            "darwin",
-            "Library/Application Support/Firefox/Profiles/x.default/places.sqlite",
-            "firefox/x.default",
-        ),
-        ("darwin", "Library/Safari/History.db", "safari"),
-        (
-            "darwin",
-            "Library/Containers/com.apple.Safari/Data/Library/Safari/Profiles/0A1B/History.db",
-            "safari-profiles/0A1B",
-        ),
-        ("win32", "AppData/Local/Google/Chrome/User Data/Default/History", "chrome/Default"),
-        ("win32", "AppData/Local/Microsoft/Edge/User Data/Profile 1/History", "edge/Profile 1"),
-        ("win32", "AppData/Roaming/Opera Software/Opera Stable/History", "opera"),
-        ("win32", "AppData/Roaming/Mozilla/Firefox/Profiles/x.default/places.sqlite", "firefox/x.default"),
-    ],
-)
+@pytest.mark.parametrize(("platform", "path", "label"), PLACES)
 def test_a_profile_is_found_where_the_browser_keeps_it(
     home: Path, platform: str, path: str, label: str
 ) -> None:
@@ -71,6 +180,41 @@ def test_a_profile_is_found_where_the_browser_keeps_it(
     (found,) = profiles_of_machine(platform, home, {})
 
     assert (found.label, found.path) == (label, home / path)
+
+
+def test_every_place_that_is_looked_at_is_in_the_table() -> None:
+    known = {(platform, label.partition("/")[0]) for platform, _, label in PLACES}
+    looked_at = {
+        (platform, browser)
+        for platform in ("linux", "darwin", "win32")
+        for browser, _, _ in folders(platform, HOME, {})
+    }
+    assert looked_at == known
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
+def test_the_browsers_of_the_readme_are_found(platform: str) -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8").split("meltano run")[0]
+    absent = {"linux": {"arc", "safari"}, "darwin": {"palemoon"}, "win32": {"safari"}}[platform]
+    found = {label.partition("/")[0] for system, _, label in PLACES if system == platform}
+    families = [
+        "Chrome",
+        "Chromium",
+        "Edge",
+        "Brave",
+        "Vivaldi",
+        "Arc",
+        "Opera",
+        "Firefox",
+        "LibreWolf",
+        "Waterfox",
+        "Floorp",
+        "Zen",
+        "Safari",
+        "qutebrowser",
+    ]
+    assert all(name in readme for name in (*families, "Pale Moon"))
+    assert {name.lower() for name in (*families, "palemoon")} - absent <= found
 
 
 def test_folders_that_the_environment_moves_are_looked_into(home: Path, tmp_path: Path) -> None:
