@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 from browsers import FIREFOX, Chromium, Database
 
+from tap_browser_history.labels import browser_label
 from tap_browser_history.places import folders
 from tap_browser_history.profiles import profiles_of_machine, profiles_of_settings
 from tap_kit import TapError
 
 if TYPE_CHECKING:
-    from conftest import Runner
+    from conftest import Run, Runner
 
 HOME = Path("/home/ada")
 
@@ -316,6 +317,66 @@ def test_a_copy_is_labelled_by_its_folder_and_read_alone(
     outcome = run(path=str(tmp_path / "laptop"))
 
     assert [account for account, _ in outcome.names("chromium_visits")] == ["laptop"]
+
+
+@pytest.mark.parametrize(("platform", "path", "label"), PLACES)
+def test_a_copied_home_has_the_labels_of_the_profiles_in_use(platform: str, path: str, label: str) -> None:
+    assert browser_label((Path("/copies/old laptop") / path).parent) == label, platform
+
+
+@pytest.mark.parametrize(
+    "path", ["/copies/Default", "/copies/chrome/Default", "/copies/2026-06", "/", "/copies/Safari"]
+)
+def test_a_path_that_shows_no_browser_has_no_label_with_one(path: str) -> None:
+    assert browser_label(Path(path)) is None
+
+
+CHROME = "AppData/Local/Google/Chrome/User Data/Default/History"
+EDGE = "AppData/Local/Microsoft/Edge/User Data/Default/History"
+
+
+@pytest.fixture
+def two_browsers(tmp_path: Path) -> Path:
+    """A copied home with two browsers whose profiles have the same name."""
+    for path in (CHROME, EDGE):
+        chrome = Chromium(tmp_path / "copy" / path)
+        chrome.visit(chrome.url(title=path))
+    return tmp_path / "copy"
+
+
+def accounts(outcome: Run, stream: str = "chromium_urls") -> list[str]:
+    return [account for account, _ in outcome.names(stream)]
+
+
+def test_profiles_of_two_browsers_are_two_histories(run: Runner, two_browsers: Path) -> None:
+    assert accounts(run(path=str(two_browsers))) == ["chrome/Default", "edge/Default"]
+    assert accounts(run({"path": str(two_browsers)})) == ["chrome/Default", "edge/Default"]
+
+
+def test_a_state_from_before_keeps_the_label_of_the_browser_that_has_it(
+    run: Runner, two_browsers: Path
+) -> None:
+    before = {"bookmarks": {"_files": {"exports": {"a": {"path": "old.zip", "parsers": 1}}}}}
+
+    first = run(path=str(two_browsers / "AppData/Local/Google"), state=before)
+    chrome = Chromium.__new__(Chromium)
+    chrome.path = two_browsers / CHROME
+    chrome.url("https://example.org/new")
+    second = run(path=str(two_browsers), state=first.state)
+
+    assert accounts(first) == ["Default"]
+    assert accounts(second) == ["Default", "Default", "edge/Default"]
+
+
+def test_a_state_of_named_profiles_from_before_keeps_the_label(run: Runner, two_browsers: Path) -> None:
+    path = str(two_browsers / CHROME)
+    before = run({"path": path, "label": "Default"})
+
+    same = run({"path": path}, state=before.state)
+    more = run({"path": str(two_browsers)}, state=before.state)
+
+    assert same.streams() == set()
+    assert accounts(more) == ["edge/Default"]
 
 
 def test_without_a_label_the_folder_names_the_profile(tmp_path: Path) -> None:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from tap_browser_history.bookmarks import FileBookmarks
+from tap_browser_history.labels import browser_label, choose
 from tap_browser_history.library import NoHistoryError, open_book
 from tap_browser_history.profiles import DATABASES, Profile
-from tap_kit.export import LeftOutError, MemberError, Rule
+from tap_kit.export import Files, LeftOutError, MemberError, Rule
 from tap_kit.sqlite import SnapshotError, take_member
 
 if TYPE_CHECKING:
@@ -86,9 +88,23 @@ class Copies:
         )
 
     def label(self, member: Member) -> str:
-        """Name the profile that a file is of: by the setting, else by its folder, else by the archive."""
+        """Return the label of a file's profile: the setting, else browser and folder, else the folder, else the archive."""
         if account := self._tap.config.get("account"):
             return str(account)
+        named = Path(self._tap.config["path"]).expanduser()
+        place = (named if named.is_dir() else named.parent).resolve()
+        return choose(self._folder(member), browser_label((place / member.name).parent), self._taken)
+
+    @cached_property
+    def _taken(self) -> dict[str, str] | None:
+        """Labels without a browser that rows may have been loaded under; see `choose`."""
+        state = self._tap.streams[Files.name].stream_state
+        if "labels" not in state:
+            state["labels"] = {} if state.get("exports") else None
+        taken: dict[str, str] | None = state["labels"]
+        return taken
+
+    def _folder(self, member: Member) -> str:
         if folder := PurePosixPath(member.name).parent.name:
             return folder
         if member.export and member.export.files:

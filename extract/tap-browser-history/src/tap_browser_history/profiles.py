@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tap_browser_history.labels import browser_label, choose
 from tap_browser_history.places import FIREFOX, folders
 from tap_kit import TapError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Set as AbstractSet
 
 DATABASES = ("History", "places.sqlite", "History.db", "history.sqlite", "browser.db")
 """Names under which browsers keep their history; a file of another name has to be named itself."""
@@ -35,21 +37,27 @@ def profiles_of_machine(platform: str, home: Path, environment: Mapping[str, str
     return list(found.values())
 
 
-def profiles_of_settings(named: Iterable[Mapping[str, Any]], project: Path) -> list[Profile]:
+def profiles_of_settings(
+    named: Iterable[Mapping[str, Any]], project: Path, known: AbstractSet[tuple[str, str]] = frozenset()
+) -> list[Profile]:
     """Find the databases that the settings name.
 
     Args:
         named: Objects with ``path`` (of a database, or of a folder that is searched for databases) and perhaps ``label``.
         project: Folder that relative paths start from.
+        known: Labels and paths that the previous run had.
 
     Raises:
         TapError: A path does not exist, or a folder holds no database.
     """
     found: dict[Path, Profile] = {}
+    taken: dict[str, str] = {}
     for entry in named:
         place = project / Path(entry["path"]).expanduser()
         for path in _named_databases(place):
-            label = entry.get("label") or path.parent.name
+            old, new = path.parent.name, browser_label(path.parent)
+            before = taken if (old, str(path)) in known else None
+            label = entry.get("label") or choose(old, new, before)
             found.setdefault(path, Profile(label, path))
     return list(found.values())
 

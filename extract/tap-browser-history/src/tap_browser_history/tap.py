@@ -95,7 +95,13 @@ class TapBrowserHistory(ExportTap):
             TapError: There is none, or one that the settings name does not exist.
         """
         if self.is_told_what_to_read:
-            return profiles_of_settings(self.config["profiles"], self._project)
+            known = {
+                (label, path)
+                for stream in self.history_streams
+                for label, paths in stream.stream_state.get("profiles", {}).items()
+                for path in paths
+            }
+            return profiles_of_settings(self.config["profiles"], self._project, known)
         found = profiles_of_machine(sys.platform, Path.home(), os.environ)
         if not found:
             raise TapError(
