@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from browsers import JUNE, QUTEBROWSER, Chromium, Database
+from browsers import JUNE, QUTEBROWSER, Chromium, Database, Firefox
 
 from tap_kit import sqlite
 
@@ -290,9 +290,69 @@ def test_new_columns_are_said_aloud_once_for_profiles_in_use(run: Runner, tmp_pa
         ("takeout.zip/Chrome/History.json", False),
         ("laptop/Cookies", False),
         ("chrome/wallet.sqlite", False),
+        ("waterfox.sqlite", True),
+        ("palemoon.sqlite", True),
+        ("Pale Moon 28.sqlite", True),
+        ("qutebrowser.sqlite", True),
+        ("librewolf.db", True),
+        ("laptop/old-edge.sqlite", True),
+        ("edge_2020.sqlite3", True),
+        ("brave.db", True),
+        ("Default/Bookmarks", True),
+        ("Safari/Bookmarks.plist", True),
+        ("Bookmarks.html", False),
+        ("knowledgeC.db", False),
+        ("backup/ledger.db", False),
+        ("operations.db", False),
+        ("workplaces.sqlite", False),
+        ("frozen.db", False),
+        ("archive.db", False),
     ],
 )
 def test_the_inbox_knows_copies_in_any_packing(name: str, *, fits: bool) -> None:
     (plugin,) = yaml.safe_load(DEFINITION.read_text())["plugins"]["extractors"]
     signs = plugin["annotations"]["bronze"]["inbox"]["signs"]
     assert any(re.fullmatch(sign["member"], name, re.IGNORECASE) for sign in signs) is fits
+
+
+@pytest.mark.parametrize(
+    ("content", "fits"),
+    [
+        (b'{\n   "checksum": "0",\n   "roots": {', True),
+        (b'{"roots":{}}', True),
+        (b'[{"title": "Tea"}]', False),
+        (b"https://example.org/", False),
+    ],
+)
+def test_the_inbox_knows_bookmarks_alone_by_their_content(content: bytes, *, fits: bool) -> None:
+    (plugin,) = yaml.safe_load(DEFINITION.read_text())["plugins"]["extractors"]
+    signs = plugin["annotations"]["bronze"]["inbox"]["signs"]
+    (sign,) = [sign for sign in signs if re.fullmatch(sign["member"], "Bookmarks", re.IGNORECASE)]
+    assert bool(re.search(sign["content"].encode(), content)) is fits
+
+
+def test_bookmarks_alone_are_read(run: Runner, laptop: Path) -> None:
+    outcome = run(path=str(laptop / "Default" / "Bookmarks"))
+
+    assert outcome.streams() == {"chromium_bookmarks", "_files"}
+    assert outcome.gaps == []
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "hidden folder itself", "named in the settings"])
+def test_a_copied_linux_home_with_hidden_folders_is_read(run: Runner, tmp_path: Path, kind: str) -> None:
+    home = tmp_path / "copy"
+    chrome = Chromium(home / ".config" / "google-chrome" / "Default" / "History")
+    chrome.visit(chrome.url())
+    firefox = Firefox(home / ".mozilla" / "firefox" / "ab12.default" / "places.sqlite")
+    firefox.visit(firefox.place(), JUNE)
+
+    if kind == "named in the settings":
+        outcome = run({"path": str(home)})
+    elif kind == "hidden folder itself":
+        outcome = run(path=str(home / ".mozilla"))
+    else:
+        outcome = run(path=shutil.make_archive(str(tmp_path / "home"), kind, home))
+
+    assert [account for account, _ in outcome.names("firefox_visits")] == ["firefox/ab12.default"]
+    if kind != "hidden folder itself":
+        assert [account for account, _ in outcome.names("chromium_visits")] == ["chrome/Default"]
