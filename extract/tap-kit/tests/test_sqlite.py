@@ -386,6 +386,121 @@ def test_values_that_repeat_are_found_unless_they_are_too_many(
     assert repeated(snapshot, "notes", "text") is None
 
 
+# Files that are unusual
+
+
+@pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16le", "UTF-16be"])
+def test_text_of_any_encoding_is_read(tmp_path: Path, folder: Path, encoding: str) -> None:
+    path = write_database(
+        tmp_path / "notes.db",
+        f"PRAGMA encoding = '{encoding}'",
+        NOTES,
+        "INSERT INTO notes (text) VALUES ('Tee, 茶, 🍵'), (CAST(x'ff41' AS TEXT))",
+    )
+
+    first, second = rows(path, folder)
+
+    assert first.record["text"] == "Tee, 茶, 🍵"
+    assert encoding != "UTF-8" or second.record["text"] == {"base64": "/0E="}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ['a "quoted" one', "it's", "[brackets]", "`ticks`", "🍵", "line\nend", "select", "", "x(y", "a--b"],
+)
+def test_a_table_of_any_name_is_read(tmp_path: Path, folder: Path, name: str) -> None:
+    quoted = sqlite.quoted(name)
+    path = write_database(
+        tmp_path / "notes.db",
+        f"CREATE TABLE {quoted} ({quoted} INTEGER PRIMARY KEY, text)",
+        f"INSERT INTO {quoted} VALUES (1, 'x')",
+    )
+
+    (row,) = rows(path, folder, (Part("note", name),))
+
+    assert row.record == {name: 1, "text": "x"}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TABLE [notes] (id, text)",
+        "CREATE TABLE `notes`(id, text)",
+        "CREATE TABLE 'notes' (id, text)",
+        "create table if not exists main.notes(id, text)",
+        "CREATE TABLE notes -- mine\n /* all */ (id, text)",
+        "CREATE TABLE notes AS SELECT NULL AS id, NULL AS text WHERE FALSE",
+    ],
+)
+def test_a_table_however_it_was_made_is_read(tmp_path: Path, folder: Path, statement: str) -> None:
+    path = write_database(tmp_path / "notes.db", statement, "INSERT INTO notes VALUES (1, 'x')")
+
+    assert [row.record for row in rows(path, folder)] == [{"id": 1, "text": "x"}]
+
+
+@pytest.mark.parametrize("taken", [["rowid"], ["rowid", "_rowid_"], ["RowID", "oid", "_rowid_"]])
+def test_columns_that_hide_the_row_number_are_columns(tmp_path: Path, folder: Path, taken: list[str]) -> None:
+    path = write_database(
+        tmp_path / "notes.db",
+        f"CREATE TABLE notes ({', '.join(taken)})",
+        *(f"INSERT INTO notes VALUES ({', '.join(['7'] * len(taken))})" for _ in range(2)),
+    )
+
+    assert [row.record for row in rows(path, folder)] == [dict.fromkeys(taken, 7)] * 2
+
+
+def test_a_null_that_the_schema_forbids_is_read(tmp_path: Path, folder: Path) -> None:
+    path = write_database(tmp_path / "notes.db", NOTES, "INSERT INTO notes VALUES (1, NULL)")
+    rewrite_schema(path, "UPDATE sqlite_master SET sql = replace(sql, 'TEXT', 'TEXT NOT NULL')")
+
+    assert [row.record for row in rows(path, folder)] == [{"id": 1, "text": None}]
+
+
+def test_tables_without_row_numbers_are_read(tmp_path: Path, folder: Path) -> None:
+    path = write_database(
+        tmp_path / "notes.db",
+        "CREATE TABLE notes (a, b, PRIMARY KEY (b, a)) WITHOUT ROWID",
+        "INSERT INTO notes VALUES (2, 'x'), (1, 'y'), (1, 'x')",
+    )
+
+    found = rows(path, folder, (*PARTS, Part("same", "notes", '"same"."a" = "note"."a" + 1')))
+
+    assert [(row.number, row.record["note"]["a"], row.record["same"]) for row in found] == [
+        (1, 1, {"a": 2, "b": "x"}),
+        (2, 2, None),
+        (3, 1, {"a": 2, "b": "x"}),
+    ]
+
+
+@pytest.mark.parametrize("count", [100, 1990, 2000])
+def test_very_many_columns_are_read_or_refused(tmp_path: Path, folder: Path, count: int) -> None:
+    columns = ", ".join(f"c{i}" for i in range(count))
+    path = write_database(
+        tmp_path / "notes.db", f"CREATE TABLE notes ({columns})", "INSERT INTO notes (c0) VALUES (1)"
+    )
+
+    if count < 2000:
+        assert len(rows(path, folder)[0].record) == count
+    else:
+        with pytest.raises(sqlite3.Error, match="too many columns"):
+            rows(path, folder)
+
+
+def test_views_that_double_each_other_cost_nothing(tmp_path: Path, folder: Path) -> None:
+    views = [
+        f"CREATE VIEW v{i} AS SELECT * FROM v{i - 1} UNION ALL SELECT * FROM v{i - 1}" for i in range(1, 60)
+    ]
+    path = write_database(
+        tmp_path / "notes.db",
+        NOTES,
+        "INSERT INTO notes VALUES (1, 'x')",
+        "CREATE VIEW v0 AS SELECT * FROM notes",
+        *views,
+    )
+
+    assert len(rows(path, folder)) == 1
+
+
 # Files that are damaged, in ways that no program writes
 
 
@@ -412,3 +527,41 @@ def assert_bounded(path: Path, folder: Path) -> None:
     with suppress(SnapshotError, sqlite3.Error):
         rows(path, folder)
     assert sum(file.stat().st_blocks * 512 for file in folder.iterdir()) < 64 << 20
+
+
+def test_a_log_that_does_not_belong_to_the_database_changes_nothing(tmp_path: Path, folder: Path) -> None:
+    path = notes(tmp_path / "outside" / "notes.db", "one")
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute("PRAGMA journal_mode = WAL")
+        writer.execute("INSERT INTO notes (text) VALUES ('two')")
+        content = path.read_bytes()
+        log = bytearray(path.with_name("notes.db-wal").read_bytes())
+    log[16:24] = b"\xff" * 8  # the salts
+    path.write_bytes(content)
+    path.with_name("notes.db-wal").write_bytes(log)
+
+    assert [row.record["text"] for row in rows(path, folder)] == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [
+        (4096 + 3, b"\xff\xff"),  # cells
+        (4096 + 5, b"\x00\x01"),  # where cells begin
+        (4096, b"\x05"),  # an inner page
+        (4096, b"\x05\0\0\0\x01\0\0\0\0\0\0\x02"),  # an inner page whose child is itself
+        (16, b"\x02\x00"),  # page size
+        (18, b"\x09\x09"),  # version of the format
+        (32, b"\0\0\0\x02\0\0\0\x01"),  # free pages
+        (44, b"\0\0\0\x09"),  # schema format
+        (56, b"\0\0\0\x07"),  # encoding
+    ],
+    ids=["cells", "cell area", "inner", "loop", "page size", "version", "free list", "schema", "encoding"],
+)
+def test_damage_is_refused_or_harmless(tmp_path: Path, folder: Path, at: int, value: bytes) -> None:
+    path = notes(tmp_path / "outside" / "notes.db", "one")
+    content = bytearray(path.read_bytes())
+    content[at : at + len(value)] = value
+    path.write_bytes(content)
+
+    assert_bounded(path, folder)

@@ -140,16 +140,23 @@ class _Reader:
         self._lists = [part for part in parts if part.many]
         self._flat = flat
         self._columns = {part.member: _columns(connection, part.table) for part in parts}
-        self._numbers = {part.member: _number(connection, part.table) for part in parts}
+        numbers = {part.member: _number(connection, part.table) for part in parts}
+        self._numbers = {member: name for member, (name, _) in numbers.items()}
         self._main = parts[0]
+        self._is_numbered = numbers[self._main.member][1]
         self._place = f"{quoted(self._main.member)}.{self._numbers[self._main.member]}"
 
     def rows(self) -> Iterator[Row]:
         """Read all records.
 
         After a row that SQLite cannot read as it is too large, reading begins again behind the row before, one row per query,
-        since the row in front of a failing one does not come either.
+        since the row in front of a failing one does not come either. Rows of a table without row numbers are counted.
         """
+        if not self._is_numbered:
+            yield from (
+                self._row((i, *values[1:])) for i, values in enumerate(self._select(None, limit=-1), 1)
+            )
+            return
         after: int | None = None
         one_by_one = False
         while True:
@@ -255,7 +262,7 @@ class _Reader:
         return sum(
             self._length(part.table, name, own)
             for part, own in zip(self._single, numbers, strict=True)
-            if own is not None
+            if isinstance(own, int)
             for name in self._columns[part.member]
         )
 
@@ -291,10 +298,17 @@ def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
     return names
 
 
-def _number(connection: sqlite3.Connection, table: str) -> str:
-    """Return the name by which the row number of *table* is found; a column of that name hides it.
+def _number(connection: sqlite3.Connection, table: str) -> tuple[str, bool]:
+    """Return the name of the row number of *table* (a column of that name hides it), and that it has one.
 
-    A table without row numbers (``WITHOUT ROWID``) raises an error when it is read.
+    A table that is made ``WITHOUT ROWID`` has its primary key instead, which is never null.
     """
-    taken = {str(column[1]).lower() for column in connection.execute(f"PRAGMA table_xinfo({quoted(table)})")}
-    return next((name for name in ("rowid", "_rowid_", "oid") if name not in taken), "rowid")
+    found = connection.execute(f"PRAGMA table_xinfo({quoted(table)})").fetchall()
+    taken = {str(column[1]).lower() for column in found}
+    name = next((name for name in ("rowid", "_rowid_", "oid") if name not in taken), "")
+    keys = [quoted(str(column[1])) for column in sorted(found, key=lambda column: column[5]) if column[5]]
+    try:
+        connection.execute(f"SELECT {quoted(table)}.{name or 'rowid'} FROM {quoted(table)} LIMIT 0")  # noqa: S608 - quoted
+    except sqlite3.OperationalError:
+        return (keys[0] if keys else name), False
+    return (name or "rowid"), bool(name)
