@@ -356,3 +356,13 @@ def test_a_copied_linux_home_with_hidden_folders_is_read(run: Runner, tmp_path: 
     assert [account for account, _ in outcome.names("firefox_visits")] == ["firefox/ab12.default"]
     if kind != "hidden folder itself":
         assert [account for account, _ in outcome.names("chromium_visits")] == ["chrome/Default"]
+
+
+def test_every_record_names_its_account(run: Runner, laptop: Path) -> None:
+    firefox = Firefox(laptop / "ab12.default" / "places.sqlite")
+    firefox.visit(firefox.place(), JUNE)
+
+    for outcome in (run(path=str(laptop)), run({"path": str(laptop)})):
+        records = [m for m in outcome.messages if m["type"] == "RECORD" and m["stream"] != "_files"]
+        assert {message["stream"] for message in records} > {"chromium_bookmarks", "firefox_visits"}
+        assert all(message["provenance"]["account"] for message in records)

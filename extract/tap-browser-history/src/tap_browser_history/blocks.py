@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ROWS = 500
 """Row numbers in a block: little is repeated, and 100,000 visits make 200 hashes."""
 
-_MOST_BYTES = 32 << 20
+_MOST_BYTES = 8 << 20
 """Of the rows of a block that wait in memory."""
 
 _DIGITS = 16

@@ -36,10 +36,10 @@ ATTEMPTS = 6
 PAUSE = 3.0
 """Seconds between attempts; Chromium commits every ten, and a copy takes a fraction of one."""
 
-MAX_RECORD_BYTES = 32 << 20
-"""Of a value, and of a record as JSON. Meltano's limit of a message is 50 MiB; the rest is for provenance and for memory."""
+MAX_RECORD_BYTES = 24 << 20
+"""Of a value, and of a record as JSON. Meltano's limit of a message is 50 MiB; on its way a record is in memory several times."""
 
-_MAX_HEAP_BYTES = 96 << 20
+_MAX_HEAP_BYTES = 80 << 20
 """Memory of SQLite itself, for all connections of the process."""
 
 _MAX_STATEMENT_BYTES = 1 << 20

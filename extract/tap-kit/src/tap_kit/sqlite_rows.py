@@ -164,6 +164,7 @@ class _Reader:
             try:
                 for values in self._select(after, limit=1 if one_by_one else -1):
                     row = self._row(values)
+                    del values  # blobs are in the record as base64
                     after, found = row.number, True
                     yield row
             except _TOO_LARGE:
