@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from garmin_fit_sdk import Decoder, Profile, Stream
@@ -12,7 +11,10 @@ from garmin_fit_sdk import Decoder, Profile, Stream
 from tap_garmin.fit import plain, record_of
 
 if TYPE_CHECKING:
-    from tap_garmin.fit import Message
+    from collections.abc import Callable
+
+_DESCRIBING = frozenset({206, 207})
+"""Numbers of the messages that the SDK looks up later: field_description and developer_data_id."""
 
 _AS_STORED: dict[str, Any] = {
     "apply_scale_and_offset": False,
@@ -28,7 +30,7 @@ _AS_STORED: dict[str, Any] = {
 class Reading:
     """What one run of the SDK found, what went wrong, and where what it read ends."""
 
-    messages: list[Message] = field(default_factory=list)
+    messages: list[dict[Any, Any] | None] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     end: int = 0
 
@@ -52,11 +54,14 @@ def read(content: bytes) -> Records:
     if any("CRC" in problem for problem in problems):  # the SDK stops there; files chained behind it are good
         decoded = _read(content, enable_crc_check=False)
         problems = list(dict.fromkeys(problems + decoded.problems))
-    stored = _read(content, **_AS_STORED)
+    meant = decoded.messages
     descriptions: list[dict[str, Any]] = []
-    records = []
-    for meant, (number, raw) in zip_longest(decoded.messages, stored.messages):
-        _, values = meant or (number, raw)  # where the decoding fails, what is stored has to do
+    records: list[dict[str, Any]] = []
+
+    def take(number: int, raw: dict[Any, Any]) -> None:
+        place = len(records)
+        # if the decoding failed before, the stored values have to do
+        values = (meant[place] if place < len(meant) else None) or raw
         record = _record(number, values, raw)
         if developer := values.get("developer_fields"):
             record["developer_fields"] = [
@@ -65,19 +70,36 @@ def read(content: bytes) -> Records:
         if record["message"] == "field_description":
             descriptions.append(record["fields"])
         records.append(record)
+        if number not in _DESCRIBING:  # the SDK keeps every message until it has read all of them
+            raw.clear()
+        if place < len(meant):
+            meant[place] = None
+
+    stored = _read(content, take, **_AS_STORED)
     return Records(records, problems, stored.end)
 
 
-def _read(content: bytes, **options: Any) -> Reading:
-    """Run the SDK once, over a stream of its own: one that was read gives nothing a second time."""
+def _read(
+    content: bytes, take: Callable[[int, dict[Any, Any]], None] | None = None, **options: Any
+) -> Reading:
+    """Run the SDK once, over a stream of its own: one that was read gives nothing a second time.
+
+    Args:
+        content: The file.
+        take: Called for each message; without it they are collected.
+        options: Of the SDK.
+    """
     reading = Reading()
     stream = Stream.from_byte_array(bytearray(content))
 
-    def take(number: int, message: dict[Any, Any]) -> None:
-        reading.messages.append((number, message))
+    def listen(number: int, message: dict[Any, Any]) -> None:
         reading.end = stream.position()
+        if take is None:
+            reading.messages.append(message)
+        else:
+            take(number, message)
 
-    _, errors = Decoder(stream).read(mesg_listener=take, merge_heart_rates=False, **options)
+    _, errors = Decoder(stream).read(mesg_listener=listen, merge_heart_rates=False, **options)
     reading.problems = [f"{type(error).__name__}: {error}" for error in errors]
     if not errors:
         reading.end = len(content)
