@@ -41,13 +41,18 @@ def add(project: Project, tap: str, version: str, **config: object) -> None:
 def test_taps_with_another_sdk_are_installed_and_land(project: Project, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/feed").respond_with_data(FEED, content_type="application/atom+xml")
     add(project, "tap-feed", "1.1.1", feed_urls=[httpserver.url_for("/feed")])  # singer-sdk 0.8
-    add(project, "tap-spreadsheets", "1.1.2")  # singer-sdk 0.52
+    books = project.root / "books.csv"
+    books.write_text("title,pages\nOne,12\nTwo,3\n")
+    file = {"path": str(books), "format": "csv", "table_name": "books", "primary_keys": ["title"]}
+    add(project, "tap-spreadsheets", "1.1.2", files=[file])  # singer-sdk 0.52
     with project.start("install", "--plugin-type=extractors", "tap-feed", "tap-spreadsheets") as meltano:
         said, _ = meltano.communicate(timeout=240)
     if meltano.returncode and any(words in said.lower() for words in NO_NETWORK):
         pytest.skip("the package index cannot be reached")
     assert meltano.returncode == 0, said
 
-    project.run("tap-feed")
+    for tap in ("tap-feed", "tap-spreadsheets"):
+        project.run(tap)
 
     assert project.ask("SELECT raw_data ->> 'entry_title' FROM bronze_feed") == [("One",)]
+    assert project.ask("SELECT raw_id FROM bronze_spreadsheets ORDER BY 1") == [("One",), ("Two",)]
