@@ -183,3 +183,10 @@ def test_a_file_that_is_cut_anywhere_is_reported_once(cut: int, run: Runner) -> 
     ran = run(path)
     assert len(ran.gaps) == 1
     assert "Traceback" not in ran.log
+
+
+def test_a_comment_without_an_end_takes_no_time_that_grows_with_the_square(run: Runner) -> None:
+    element = '<Record type="A" startDate="s" endDate="e" value="1"/>'
+    ran = run.on("<!-- " + "\n ".join([element] * 60_000))  # minutes, if each line had the comment read again
+    assert len(ran.records()) == 59_999  # the first is on the line of the comment
+    assert len(ran.records("damaged_elements")) == 1

@@ -104,6 +104,11 @@ class OpenElement:
     def __init__(self) -> None:
         """Start without a piece."""
         self._pieces: list[bytes] = []
+        self._waiting: list[bytes] = []
+        self._waiting_size = 0
+        self._unfinished = (
+            0  # bytes of a comment or text that has begun; expat reads them again with each call
+        )
         self._depth = 0  # of the elements that are open, the parser's root included
         self._events = 0
         self._parser = _parser(self._start, self._end, self._text)
@@ -146,13 +151,22 @@ class OpenElement:
         """
         self._pieces.append(piece)
         self.size += len(piece) + 1
+        self._waiting.append(mend(b"<" + piece))
+        self._waiting_size += len(self._waiting[-1])
+        if self._waiting_size < self._unfinished:
+            return False
+        return self._parse()
+
+    def _parse(self) -> bool:
         before = self._events
         try:
-            self._parser.Parse(mend(b"<" + piece), False)  # noqa: FBT003 - the C function takes no keyword
+            self._parser.Parse(b"".join(self._waiting), False)  # noqa: FBT003 - the C function takes no keyword
         except (expat.ExpatError, ElementError):
             self.is_broken = True
             raise ElementError("it has no end") from None
-        # while a comment or a quoted text goes on, there are none
+        self._unfinished = 0 if self._events > before else self._unfinished + self._waiting_size
+        self._waiting, self._waiting_size = [], 0
+        # while a comment or a quoted text goes on, there are no events
         return self._depth == 1 and self._events > before
 
 

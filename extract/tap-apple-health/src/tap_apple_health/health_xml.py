@@ -197,8 +197,11 @@ class HealthReader:
         """Stop waiting for an end: the piece that began is damaged, the pieces after it are read on their own."""
         if self._open is None:
             return
-        first, *others = self._open.pieces
-        self._open = None
+        element, self._open = self._open, None
+        if not element.is_broken and self._is_readable(element):
+            self._read_exactly(element.content[1:])
+            return
+        first, *others = element.pieces
         self._keep_damaged(first, "it has no end")
         for piece in others:
             self._read_exactly(piece)
