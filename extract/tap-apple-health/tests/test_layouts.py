@@ -79,3 +79,31 @@ def test_an_export_without_records_is_no_error_and_ends_nothing(run: Runner) -> 
     assert not ran.gaps
     assert ran.ended == []
     assert len(ran.records("exports")) == 1
+
+
+ROOTS = {
+    "blank in the end tag": ("<HealthData>", "</HealthData >"),
+    "line break in the end tag": ("<HealthData>", "</HealthData\n>"),
+    "bracket in an attribute": ('<HealthData locale="a>b">', "</HealthData>"),
+    "root in a comment before it": ("<!-- <HealthData> -->\n<HealthData>", "</HealthData>"),
+}
+
+
+@pytest.mark.parametrize("between", ["\n ", ""], ids=["lines", "one line"])
+@pytest.mark.parametrize(("start", "end"), ROOTS.values(), ids=ROOTS)
+def test_the_tags_of_the_root_may_be_written_in_any_way(
+    run: Runner, start: str, end: str, between: str
+) -> None:
+    path = run.folder / "export.xml"
+    path.write_text(start + between + between.join([record(1), record(2)]) + end, encoding="utf-8")
+    ran = run(path)
+    assert [sample["value"] for sample in ran.records()] == ["1", "2"]
+    assert not ran.gaps
+
+
+def test_a_root_without_content_is_an_export_without_records(run: Runner) -> None:
+    path = run.folder / "export.xml"
+    path.write_text('<HealthData locale="de_DE"/>', encoding="utf-8")
+    ran = run(path)
+    assert [export["locale"] for export in ran.records("exports")] == ["de_DE"]
+    assert not ran.gaps

@@ -14,7 +14,7 @@ from tap_apple_health.elements import Element, ElementError, OpenElement, read_e
 from tap_apple_health.fast import FastRecords
 from tap_apple_health.identity import identity
 from tap_apple_health.kinds import DAMAGED, EXPORT_DATE, found_in
-from tap_apple_health.pieces import END, MAX_PIECE_BYTES, Head, Oversized, blocks, pieces_of, read_head
+from tap_apple_health.pieces import MAX_PIECE_BYTES, Head, Oversized, blocks, pieces_of, read_head, split_end
 from tap_kit.export import Found, Lines, Member, MemberError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class HealthReader:
                     block = following
         except MemberError as error:
             damage = error
-        body, end, _after = block.rpartition(END)
+        body, end, _after = split_end(block)
         yield from self._read_block(body if end else block)
         self._close_open()
         self._tell_export()

@@ -18,7 +18,8 @@ from tap_kit.export import MemberError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_ROOT = re.compile(rb"<HealthData((?:\s[^>]*)?)>")
+_ROOT = re.compile(rb"""<HealthData((?:\s(?:[^>"']|"[^"]*"|'[^']*')*?)?)(/?)>""")
+_COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
 _START = re.compile(rb"\n([ \t]*)<[A-Za-z]")
 _STARTS_LINE = re.compile(rb"\s*\n\s*<[A-Za-z]")
 _LOOKED_AT = 1 << 16
@@ -29,8 +30,7 @@ _KEPT_BYTES = 1000
 """Of the beginning of an element that is too large."""
 _LONGEST_TAG = 1 << 10
 """Bytes that are searched again with the next chunk: longer than a separator or a name."""
-END = b"</HealthData>"
-"""The root's end tag."""
+_END = re.compile(rb"</HealthData\s*>")
 _TAGS = rb"(?=<(?:ExportDate|Me|Record|Correlation|Workout|ActivitySummary|ClinicalRecord|Audiogram|VisionPrescription)[\s/>])"
 _LOOSE = re.compile(_TAGS)
 """Where a child of the root may start in a file without lines; inside others the same names occur."""
@@ -66,6 +66,20 @@ class Oversized:
     sha256: str
 
 
+def split_end(content: bytes) -> tuple[bytes, bytes, bytes]:
+    """Split *content* at the root's last end tag, like ``bytes.rpartition``: before, the tag, after."""
+    matches = list(_END.finditer(content))
+    if not matches:
+        return b"", b"", content
+    match = matches[-1]
+    return content[: match.start()], match[0], content[match.end() :]
+
+
+def _find_root(buffer: bytes) -> re.Match[bytes] | None:
+    """Find the root's start tag; one in a comment before it does not count."""
+    return _ROOT.search(_COMMENT.sub(lambda comment: b" " * len(comment[0]), buffer[:_LARGEST_HEAD]))
+
+
 def read_head(chunks: Iterator[bytes], path: str) -> tuple[Head, bytes]:
     """Read up to the root's start tag.
 
@@ -78,14 +92,16 @@ def read_head(chunks: Iterator[bytes], path: str) -> tuple[Head, bytes]:
     buffer = b""
     for chunk in chunks:
         buffer += chunk
-        match = _ROOT.search(buffer)
-        if match and (len(buffer) > match.end() + 4096 or END in buffer):  # the first child too
+        match = _find_root(buffer)
+        if match and (len(buffer) > match.end() + 4096 or _END.search(buffer)):  # the first child too
             break
         if not match and len(buffer) > _LARGEST_HEAD:
             break
-    match = _ROOT.search(buffer)
+    match = _find_root(buffer)
     if match is None:
         raise MemberError(f"{path}: no <HealthData> in it, so this is no export of Health, or it is cut off.")
+    if match[2]:  # an export without content
+        return Head(buffer[: match.start()], match[1], b""), b"</HealthData>"
     rest = buffer[match.end() :].replace(b"\r\n", b"\n")
     # children of the root have the shortest indentation, whatever width it has
     widths = _START.findall(rest[:_LOOKED_AT]) if _STARTS_LINE.match(rest) else []
@@ -152,7 +168,7 @@ class _Cutter:
 
     def finish(self) -> Iterator[bytes | Oversized]:
         if self._skipped is not None:
-            body, end, after = self._rest.rpartition(END)
+            body, end, after = split_end(self._rest)
             yield self._skipped.finish(body if end else self._rest)
             self._rest = end + after
         yield self._rest.replace(self._closing, b"</") if self._separator else self._rest
