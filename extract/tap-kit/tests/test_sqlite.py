@@ -8,6 +8,8 @@ import sqlite3
 import struct
 import subprocess
 import sys
+import time
+import tracemalloc
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -569,3 +571,36 @@ def test_damage_is_refused_or_harmless(tmp_path: Path, folder: Path, at: int, va
     path.write_bytes(content)
 
     assert_bounded(path, folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "sql", "is_created"),
+    [
+        ("notes", NOTES, True),
+        ("notes", "CREATE TABLE notes(a)", True),
+        ("notes", "CREATE TABLE [notes] /* a * b **/ -- c\n\t(a)", True),
+        ("no`tes", "CREATE TABLE `no``tes` (a)", True),
+        ("notes", "CREATE TABLE notes_2 (a)", False),
+        ("notes", "CREATE VIRTUAL TABLE notes USING fts5 (a)", False),
+        ("notes", "CREATE VIEW notes AS SELECT (1)", False),
+        ("notes", "CREATE TABLE notes AS SELECT (1)", False),
+        ('"q', 'CREATE TABLE "q' + "/**/" * 200_000 + '"(a)', False),
+        ('"q', 'CREATE TABLE "q' + "/*" * 200_000 + '"(a)', False),
+        ("x" * (10 << 20), "CREATE TABLE y(a)", False),
+    ],
+    ids=[
+        "plain", "no blank", "comments", "quoted", "longer name", "virtual", "view", "select", "many comments", "open comments",
+        "long name",
+    ],
+)  # fmt: skip
+def test_a_table_is_one_if_its_statement_creates_it_and_that_is_found_at_once(
+    name: str, sql: str, *, is_created: bool
+) -> None:
+    tracemalloc.start()
+    started = time.process_time()
+    assert sqlite._creates(name, sql) is is_created
+    taken = time.process_time() - started
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken < 5
+    assert peak < 150_000_000

@@ -63,8 +63,8 @@ _MAGIC = b"SQLite format 3\x00"
 _NO_SUPER_JOURNAL = bytes(8)
 """Takes the place of the magic number at a journal's end. Playback stops at it: no page has the number 0."""
 
-_BLANK = r"(?:\s|--[^\n]*\n|/\*.*?\*/)*"
-"""What may be between two words of SQL."""
+_COLUMNS = re.compile(r"(?:\s++|--[^\n]*+\n|/\*[^*]*+\*++(?:[^/*][^*]*+\*++)*+/)*+\(")
+"""What follows the name of a table: blanks and comments, and the list of columns. Nothing of it is tried twice."""
 
 _ABOUT_VALUE = " value in "
 """What a line of quick_check says of a value (such as "NULL value in notes.text"), which is read as it is stored."""
@@ -374,8 +374,11 @@ def _creates(name: object, sql: object) -> bool:
     if not isinstance(name, str) or not isinstance(sql, str):
         return False
     spellings = (name, quoted(name), f"[{name}]", quoted(name, "`"), quoted(name, "'"))
-    start = "|".join(map(re.escape, spellings))
-    return re.match(rf"CREATE TABLE (?:{start}){_BLANK}\(", sql, re.DOTALL) is not None
+    start = "CREATE TABLE "
+    return len(name) < len(sql) and any(
+        sql.startswith(spelling, len(start)) and _COLUMNS.match(sql, len(start) + len(spelling))
+        for spelling in (spellings if sql.startswith(start) else ())
+    )
 
 
 def quoted(name: str, mark: str = '"') -> str:
