@@ -164,3 +164,20 @@ def test_what_is_imported_is_not_looked_through_for_garbage_at_the_end() -> None
         [sys.executable, "-c", program, "--version"], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.splitlines()[-1] == "True"
+
+
+@pytest.mark.parametrize(
+    ("then", "is_completed"), [("", True), ("error", False), ("bug", False), ("gap", False)]
+)
+def test_only_a_run_that_succeeds_reports_its_completion(
+    tmp_path: Path, then: str, *, is_completed: bool
+) -> None:
+    done = run("--config", settings(tmp_path, json.dumps({"then": then})))
+    messages = [json.loads(line) for line in done.stdout.splitlines()]
+    (tap,) = [message["schema"]["x-tap"] for message in messages if message["type"] == "SCHEMA"]
+    assert tap["reports_completion"] is True
+    assert (done.returncode == 0) is is_completed
+    assert [message["type"] for message in messages if message.get("completed")] == ["STATE"] * is_completed
+    if is_completed:
+        last, repeated = [message["value"] for message in messages if message["type"] == "STATE"][-2:]
+        assert last == repeated
