@@ -106,9 +106,8 @@ class OpenElement:
         self._pieces: list[bytes] = []
         self._waiting: list[bytes] = []
         self._waiting_size = 0
-        self._unfinished = (
-            0  # bytes of a comment or text that has begun; expat reads them again with each call
-        )
+        # bytes of a comment or quoted text that has begun, which expat reads again with each call
+        self._unfinished = 0
         self._depth = 0  # of the elements that are open, the parser's root included
         self._events = 0
         self._parser = _parser(self._start, self._end, self._text)

@@ -111,23 +111,21 @@ def read_head(chunks: Iterator[bytes], path: str) -> tuple[Head, bytes]:
     return Head(buffer[: match.start()], match[1], separator), rest
 
 
-def blocks(
-    head: Head, rest: bytes, chunks: Iterable[bytes], max_piece_bytes: int = MAX_PIECE_BYTES
-) -> Iterator[bytes | Oversized]:
+def blocks(head: Head, rest: bytes, chunks: Iterable[bytes]) -> Iterator[bytes | Oversized]:
     """Yield the content in blocks that end between two pieces, the last one with the root's end tag.
 
-    Line ends are line feeds, and the end tag of a child follows its content immediately.
+    Line ends are line feeds, and the end tag of a child follows its content immediately. A piece above `MAX_PIECE_BYTES` is skipped, and
+    an `Oversized` yielded in its place.
 
     Args:
         head: Of the file.
         rest: What was read of the content already.
         chunks: The rest of the content.
-        max_piece_bytes: A larger piece is skipped, and an `Oversized` yielded in its place.
 
     Raises:
         MemberError: What *chunks* raises, after what came before.
     """
-    cutter = _Cutter(head, rest, max_piece_bytes)
+    cutter = _Cutter(head, rest)
     damage: MemberError | None = None
     try:
         for chunk in chunks:
@@ -142,12 +140,11 @@ def blocks(
 class _Cutter:
     """What `blocks` remembers between two chunks."""
 
-    def __init__(self, head: Head, rest: bytes, max_piece_bytes: int) -> None:
+    def __init__(self, head: Head, rest: bytes) -> None:
         self._separator = head.separator
         self._closing = head.separator + b"/"
         self._rest = rest
         self._searched = 0
-        self._max_piece_bytes = max_piece_bytes
         self._skipped: _Skipped | None = None
 
     def add(self, chunk: bytes) -> Iterator[bytes | Oversized]:
@@ -162,7 +159,7 @@ class _Cutter:
             yield self._rest[:cut]
             self._rest = self._rest[cut:]
         self._searched = max(0, len(self._rest) - _LONGEST_TAG)
-        if self._skipped is None and len(self._rest) > self._max_piece_bytes:
+        if self._skipped is None and len(self._rest) > MAX_PIECE_BYTES:
             self._skipped = _Skipped()
             yield from self._skip()
 

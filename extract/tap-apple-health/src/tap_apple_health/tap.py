@@ -65,8 +65,7 @@ class TapAppleHealth(ExportTap):
     def moment_of(self, export: Export) -> str:
         """Return when the phone made it, in UTC.
 
-        A main file without that date was made after its newest element was stored. Without a main file the date of the newest
-        member counts.
+        A main file without that date was made after its newest element was stored.
         """
         for member in export.members:
             if self._is_main(member):
@@ -74,7 +73,7 @@ class TapAppleHealth(ExportTap):
                     return instant(match[1]).decode("utf-8", "replace")
                 if newest := _newest_element(member):
                     return newest
-        return super().moment_of(export).replace("T", " ")
+        return super().moment_of(export)
 
     def _is_main(self, member: Member) -> bool:
         """Tell whether it is a main file; one that cannot be read today is told elsewhere."""
