@@ -1,24 +1,20 @@
 -- bronze.record_failures: marks runs whose pipeline failed although the loader had no error, because the extractor failed. Meltano knows that, and the
 -- operator command passes it on.
--- failures: [{"source": ..., "started_at": ..., "ended_at": ..., "reason": ...}], timestamps in UTC by the clock of the machine that ran the pipeline. The
--- name of a run contains its start by the same clock, so that the server's clock does not matter. Returns how many runs were marked or added.
+-- failures: [{"run_id": ..., "source": ..., "started_at": ..., "ended_at": ..., "reason": ...}], timestamps in UTC by the server's clock; run_id names a run
+-- that the loader did not record itself. Returns how many runs were marked or added.
 CREATE OR REPLACE FUNCTION bronze.record_failures(failures jsonb) RETURNS bigint
 LANGUAGE sql
 AS $$
     WITH failed AS (
-        SELECT f.source, date_trunc('second', f.started_at) AS started_at, f.ended_at, f.reason
-        FROM jsonb_to_recordset(failures) AS f (source text, started_at timestamp, ended_at timestamp, reason text)
+        SELECT f.run_id, f.source, f.started_at, f.ended_at, f.reason
+        FROM jsonb_to_recordset(failures) AS f (run_id text, source text, started_at timestamp, ended_at timestamp, reason text)
         INNER JOIN bronze.sources AS s ON s.source = f.source
     ),
 
     matching AS (
-        SELECT f.source, f.started_at, f.ended_at, f.reason, r.run_id, r.status
+        SELECT f.run_id AS new_run_id, f.source, f.started_at, f.ended_at, f.reason, r.run_id, r.status
         FROM failed AS f
-        LEFT JOIN bronze.runs AS r
-            ON r.source = f.source
-                -- the table is read by its index; a clock that is a day off is too much
-                AND r.started_at >= f.started_at - interval '1 day' AND r.started_at <= f.ended_at + interval '1 day'
-                AND to_timestamp(substring(r.run_id FROM '-(\d{8}T\d{6})Z-'), 'YYYYMMDD"T"HH24MISS')::timestamp BETWEEN f.started_at AND f.ended_at
+        LEFT JOIN bronze.runs AS r ON r.source = f.source AND r.started_at BETWEEN f.started_at AND f.ended_at
     ),
 
     marked AS (
@@ -32,9 +28,7 @@ AS $$
     -- the loader did not get as far as its first transaction
     added AS (
         INSERT INTO bronze.runs (run_id, source, environment, status, started_at, ended_at, error_message)
-        SELECT
-            format('%s-%s-meltano', m.source, to_char(m.started_at, 'YYYYMMDD"T"HH24MISS"Z"')), m.source, '', 'failed', m.started_at, m.ended_at,
-            m.reason
+        SELECT m.new_run_id, m.source, '', 'failed', m.started_at, m.ended_at, m.reason
         FROM matching AS m
         WHERE m.run_id IS NULL
         ON CONFLICT (run_id) DO NOTHING

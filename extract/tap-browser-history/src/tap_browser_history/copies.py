@@ -146,7 +146,7 @@ class Copies:
                 try:
                     yield from stream.found_in_file(member.read())
                 except ValueError as error:
-                    raise MemberError(f"{member.path}: {error}. Get it anew if you can.") from None
+                    raise MemberError(f"{member.path}: {error}. Get it again if you can.") from None
 
 
 def _read_with_its_database(member: Member) -> Iterator[Found]:

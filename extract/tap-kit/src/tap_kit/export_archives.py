@@ -119,7 +119,7 @@ def open_archive(path: str, opener: Opener, size: int, bounds: Bounds = READING)
         MemberError: It cannot be read at all.
     """
     if size == 0:
-        raise MemberError(f"{path}: empty. Get it anew.")
+        raise MemberError(f"{path}: empty. Get it again.")
     is_zip, is_tar = path.lower().endswith(".zip"), _TAR.search(path) is not None
     if is_zip:
         held = Held(opener, partial(_as_zip, path, bounds))

@@ -52,7 +52,7 @@ def told(path: str) -> Iterator[None]:
 
 
 def _damaged(path: str, error: Exception) -> MemberError:
-    return MemberError(f"{path}: damaged or cut off ({_reason(error)}). Get it anew if you can.")
+    return MemberError(f"{path}: damaged or cut off ({_reason(error)}). Get it again if you can.")
 
 
 def _reason(error: BaseException) -> str:

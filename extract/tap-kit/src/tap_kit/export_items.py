@@ -41,7 +41,7 @@ def json_items(member: Member) -> Iterator[Any]:
             )
     if scan.depth or not scan.begun:
         raise MemberError(
-            f"{member.path}: ends in the middle, after {scan.count} elements. Get it anew if you can."
+            f"{member.path}: ends in the middle, after {scan.count} elements. Get it again if you can."
         )
 
 
@@ -99,4 +99,4 @@ def _load(member: Member, text: bytes, number: int) -> Any:
     try:
         return loads(text)
     except (ValueError, RecursionError) as error:
-        raise MemberError(f"{member.path}: element {number} is {error}. Get it anew if you can.") from None
+        raise MemberError(f"{member.path}: element {number} is {error}. Get it again if you can.") from None

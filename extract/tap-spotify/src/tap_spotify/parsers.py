@@ -180,7 +180,7 @@ def _elements(member: Member) -> Iterator[Any]:
             yield loads(bytes(element))
         except ValueError as error:
             raise MemberError(
-                f"{member.path}: element {number} is {error}. Get it anew if you can."
+                f"{member.path}: element {number} is {error}. Get it again if you can."
             ) from None
 
 
@@ -198,7 +198,7 @@ def _content(member: Member) -> Any:
     try:
         return loads(member.read().removeprefix(_MARK))
     except (ValueError, RecursionError) as error:
-        raise MemberError(f"{member.path} is {error}. Get it anew if you can.") from None
+        raise MemberError(f"{member.path} is {error}. Get it again if you can.") from None
 
 
 def _file(member: Member) -> str:

@@ -169,7 +169,7 @@ def test_who_stops_a_run_stops_the_rest(operator: Operator, inbox: Path, runs: R
 
 def test_an_empty_file_is_said_to_be_one(operator: Operator, inbox: Path, runs: Runs) -> None:
     (inbox / "a.zip").touch()
-    assert "a.zip: empty. Get it anew." in operator("inbox").out
+    assert "a.zip: empty. Get it again." in operator("inbox").out
     assert runs.paths == []
 
 
@@ -212,14 +212,14 @@ def test_damage_of_an_export_that_was_read_before_is_said_again(
         "path": "a.zip/x.xml",
         "export": "a.zip",
         "status": "damaged",
-        "reason": "a.zip/x.xml: cut off. Get it anew.",
+        "reason": "a.zip/x.xml: cut off. Get it again.",
     }
     schema = make.schema("_files", key="path")
     make.load(schema, make.record(file, "_files"), source="player")
     make.load(schema, make.record({**file, "path": "b.zip", "export": "b.zip"}, "_files"), source="player")
     zipped(inbox / "a.zip", "x.xml")
     said = operator("inbox").out
-    assert "nothing new: it has been read before\n  a.zip/x.xml: damaged. cut off. Get it anew.\n" in said
+    assert "nothing new: it has been read before\n  a.zip/x.xml: damaged. cut off. Get it again.\n" in said
     assert "b.zip" not in said
     assert not runs.said
 

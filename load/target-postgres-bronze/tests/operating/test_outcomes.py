@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -162,3 +162,21 @@ def test_without_a_usable_database_of_meltano_nothing_is_recorded(
         (operator.root / ".meltano").mkdir()
         (operator.root / ".meltano" / "meltano.db").write_bytes(content)
     assert operator("status").code == 0
+
+
+def test_the_servers_clock_may_differ_from_this_machines(
+    operator: Operator, meltano: Meltano, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run in the database is of now; this machine believes that it is three days later, and so did Meltano."""
+    later = timedelta(days=3)
+
+    class Late(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Any:
+            return datetime.now(tz) + later
+
+    monkeypatch.setattr(outcomes, "datetime", Late)
+    meltano.add(ago=timedelta(minutes=1) - later)
+    for _ in range(2):
+        operator("status")
+    assert [status for status, _ in outcome(operator)] == ["failed"]

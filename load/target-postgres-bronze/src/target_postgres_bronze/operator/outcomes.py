@@ -49,7 +49,7 @@ def record_failures(connection: psycopg.Connection[Any], root: Path) -> None:
     import psycopg  # noqa: PLC0415 - half a second that --help need not pay
 
     variables = project.environment(root)
-    found = list(_failures(root, variables))
+    found = list(_failures(root, variables, connection))
     if found:
         with (
             suppress(psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction),
@@ -58,19 +58,35 @@ def record_failures(connection: psycopg.Connection[Any], root: Path) -> None:
             connection.execute(RECORD.encode(), [json.dumps(found)])
 
 
-def _failures(root: Path, variables: Mapping[str, str]) -> Iterable[dict[str, Any]]:
+def _failures(
+    root: Path, variables: Mapping[str, str], connection: psycopg.Connection[Any]
+) -> Iterable[dict[str, Any]]:
+    rows = _rows(root, variables)
+    if not rows:
+        return
     extractors = {plugin.name for plugin in plugins.defined(root) if plugin.kind == "extractors"}
     is_demo = variables.get("MELTANO_ENVIRONMENT") == DEMO
-    for name, started, ended, payload, outcome in _rows(root, variables):
+    ahead = _clock_difference(connection)
+    for name, started, ended, payload, outcome in rows:
         match = STATE_ID.fullmatch(name)
         if match is None or (match["environment"] == DEMO) != is_demo or match["extractor"] not in extractors:
             continue
+        source, begun = source_of(match["extractor"]), datetime.fromisoformat(started)
         yield {
-            "source": source_of(match["extractor"]),
-            "started_at": started,
-            "ended_at": ended,
+            "run_id": f"{source}-{begun:%Y%m%dT%H%M%SZ}-meltano",
+            "source": source,
+            "started_at": str(begun + ahead),
+            "ended_at": str(datetime.fromisoformat(ended) + ahead),
             "reason": _reason(payload, outcome),
         }
+
+
+def _clock_difference(connection: psycopg.Connection[Any]) -> timedelta:
+    """Return how far the server's clock is ahead of this machine's, by which Meltano recorded its runs."""
+    query = "SELECT clock_timestamp() AT TIME ZONE 'UTC' AS clock"
+    (row,) = connection.execute(query).fetchall()
+    server: datetime = row["clock"] if isinstance(row, dict) else row[0]
+    return server - datetime.now(UTC).replace(tzinfo=None)
 
 
 def _rows(root: Path, variables: Mapping[str, str]) -> list[tuple[str, str, str, str | None, str]]:

@@ -89,7 +89,7 @@ def command(*, paths: tuple[Path, ...], dry_run: bool) -> None:
 
 def _show_unrecognised(drop: Drop, name: str, known: list[Taker]) -> None:
     if drop.is_empty:
-        click.echo(f"{name}: empty. Get it anew.")
+        click.echo(f"{name}: empty. Get it again.")
         return
     for problem in drop.problems[:MOST_PROBLEMS]:
         click.echo(printable(problem, MOST_SAID))
