@@ -50,7 +50,8 @@ def serving(*parts: bytes | Iterable[bytes]) -> Iterator[str]:
     """Answer every connection on the loopback with *parts*, whatever it asks for."""
 
     def answer(connection: socket.socket) -> None:
-        with connection, suppress(OSError):
+        # one at a time: a generator among the parts serves all connections
+        with turn, connection, suppress(OSError):
             connection.recv(65536)
             for part in parts:
                 for piece in [part] if isinstance(part, bytes) else part:
@@ -64,7 +65,7 @@ def serving(*parts: bytes | Iterable[bytes]) -> Iterator[str]:
                 connection = listener.accept()[0]
                 threading.Thread(target=answer, args=(connection,), daemon=True).start()
 
-    over = threading.Event()
+    over, turn = threading.Event(), threading.Lock()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=accept, daemon=True)
         thread.start()
